@@ -1,0 +1,75 @@
+"""Events that an application can handle: `@transport.event_handler("on_client_connected")`."""
+
+import difflib
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+
+EventHandler = Callable[..., Awaitable[None]]
+Handler = TypeVar("Handler", bound=EventHandler)
+
+
+def nearest_name(name: str, known: list[str]) -> str:
+    """Return `" Did you mean 'x'?"` for the known name most like `name`, else an empty string."""
+    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+class EventEmitter:
+    """Keeps the handlers of a fixed set of events and calls them.
+
+    Handlers are coroutine functions. They are awaited one after the other in the order in which
+    they were added; one that fails is logged with its traceback, and the next one runs.
+    """
+
+    def __init__(self, *event_names: str) -> None:
+        self._handlers: dict[str, list[EventHandler]] = {name: [] for name in event_names}
+
+    def event_handler(self, event_name: str) -> Callable[[Handler], Handler]:
+        """Return a decorator that adds a handler.
+
+        Raises:
+            ValueError: There is no such event; the message lists those that there are.
+            TypeError: The handler is not an `async def` function.
+        """
+
+        def decorate(handler: Handler) -> Handler:
+            self.add_event_handler(event_name, handler)
+            return handler
+
+        self._handlers_of(event_name)
+        return decorate
+
+    def add_event_handler(self, event_name: str, handler: EventHandler) -> None:
+        """Add a handler; raises as `event_handler` does."""
+        handlers = self._handlers_of(event_name)
+        if not _is_async_callable(handler):
+            raise TypeError(f"the handler of {event_name!r} must be an `async def` function")
+        handlers.append(handler)
+
+    async def emit(self, event_name: str, *args: Any) -> None:
+        """Call the event's handlers with `args`; returns when the last one has returned."""
+        for handler in tuple(self._handlers_of(event_name)):
+            try:
+                await handler(*args)
+            except Exception:
+                logger.exception("a handler of %r failed", event_name)
+
+    def _handlers_of(self, event_name: str) -> list[EventHandler]:
+        try:
+            return self._handlers[event_name]
+        except KeyError:
+            known = sorted(self._handlers)
+            raise ValueError(
+                f"there is no event {event_name!r}; the events are {', '.join(known)}."
+                + nearest_name(event_name, known)
+            ) from None
+
+
+def _is_async_callable(handler: object) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004 - an object with an async __call__
+    )

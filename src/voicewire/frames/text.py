@@ -1,0 +1,57 @@
+"""Text: what was typed, heard or generated."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from voicewire.frames.base import DataFrame
+
+
+@dataclass(slots=True, eq=False)
+class TextFrame(DataFrame):
+    """A piece of text; text-to-speech speaks it."""
+
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class TranscriptionFrame(TextFrame):
+    """What the caller said, final.
+
+    Attributes:
+        user_id: Who said it; may be empty.
+        timestamp: When, ISO 8601.
+        language: BCP 47 code, where the service tells.
+        result: The service's own answer, where it gives one.
+    """
+
+    user_id: str
+    timestamp: str
+    language: str | None = None
+    result: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class InterimTranscriptionFrame(TextFrame):
+    """What the caller seems to be saying; a later frame replaces it.
+
+    Attributes:
+        user_id: Who said it; may be empty.
+        timestamp: When, ISO 8601.
+        language: BCP 47 code, where the service tells.
+        result: The service's own answer, where it gives one.
+    """
+
+    user_id: str
+    timestamp: str
+    language: str | None = None
+    result: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class LLMTextFrame(TextFrame):
+    """A piece of a language model's answer, as it streams."""
+
+
+@dataclass(slots=True, eq=False)
+class TTSTextFrame(TextFrame):
+    """Words whose audio went out just before this frame: they have been sent to the caller."""

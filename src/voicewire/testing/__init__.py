@@ -1,0 +1,5 @@
+"""Public fakes: what a voice bot's own tests need."""
+
+from voicewire.testing.clock import VirtualClock
+
+__all__ = ["VirtualClock"]
