@@ -1,4 +1,4 @@
-"""Where time comes from. Only the edges of the program hold a clock; pure objects are told `now`."""
+"""Where time comes from. Only edges of the program hold a clock; pure objects are told `now`."""
 
 import asyncio
 import time

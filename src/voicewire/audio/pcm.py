@@ -31,7 +31,7 @@ def to_float(pcm: bytes) -> NDArray[np.float32]:
 def from_float(samples: NDArray[np.float32]) -> bytes:
     """Return floats in -1..1 as s16le; what lies outside is clipped."""
     scaled = np.rint(samples * np.float32(FULL_SCALE))
-    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes()
+    return bytes(np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2").data)
 
 
 def mix_channels(pcm: bytes, from_channels: int, to_channels: int) -> bytes:
@@ -45,7 +45,7 @@ def mix_channels(pcm: bytes, from_channels: int, to_channels: int) -> bytes:
     if from_channels > 1:
         mean = samples.reshape(-1, from_channels).mean(axis=1)
         samples = np.rint(mean).astype("<i2")
-    return np.repeat(samples, to_channels).tobytes()
+    return bytes(np.repeat(samples, to_channels).data)
 
 
 def wav_bytes(pcm: bytes, sample_rate: int, num_channels: int) -> bytes:
