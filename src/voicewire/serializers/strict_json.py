@@ -1,0 +1,87 @@
+"""JSON from and to a peer, without the liberties that Python's own decoder takes."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from voicewire.errors import FrameDecodeError, FrameEncodeError
+
+MAX_DEPTH = 64
+"""How deeply lists and objects may be nested; real messages stay under ten."""
+
+
+def decode_json(text: str) -> Any:
+    """Return the value that `text` holds.
+
+    Refused, beside what is no JSON: NaN and infinities, also by overflow (`1e999`); nesting deeper
+    than `MAX_DEPTH`, which would exhaust the stack of whoever walks it; half of a surrogate pair,
+    which no UTF-8 text can hold.
+
+    Raises:
+        FrameDecodeError: "invalid_json" or "deep_json".
+    """
+    try:
+        value = _decoder.decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as exc:
+        where = f"character {exc.pos} of {len(text)}"
+        raise FrameDecodeError("invalid_json", f"not JSON: {exc.msg} at {where}") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except UnicodeEncodeError:
+        message = "the JSON holds half of a surrogate pair; expected whole characters"
+        raise FrameDecodeError("invalid_json", message) from None
+    except ValueError as exc:  # from our own hooks, or an integer of thousands of digits
+        raise FrameDecodeError("invalid_json", f"not JSON: {exc}") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and not _is_shallow(value):
+        raise _too_deep()
+    return value
+
+
+def encode_json(value: Any) -> str:
+    """Return `value` as JSON text, in ASCII.
+
+    Raises:
+        FrameEncodeError: It holds something that JSON cannot.
+    """
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError) as exc:
+        raise FrameEncodeError(f"the message cannot be written as JSON: {exc}") from exc
+    except RecursionError:
+        message = "the message cannot be written as JSON: it is nested too deeply"
+        raise FrameEncodeError(message) from None
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, list | dict)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _too_deep() -> FrameDecodeError:
+    return FrameDecodeError("deep_json", f"the JSON is nested more than {MAX_DEPTH} levels deep")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large for a 64-bit float")
+    return number
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+_encoder = json.JSONEncoder(allow_nan=False)
