@@ -6,9 +6,9 @@ https://protobuf.dev/programming-guides/encoding/.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
 from voicewire.errors import FrameDecodeError
 from voicewire.serializers.protos.frames_pb2 import Frame
@@ -22,6 +22,10 @@ _MAX_VARINT_BYTES = 10
 
 _FIELDS = Frame.DESCRIPTOR.fields_by_number
 _ONEOF_NUMBERS = f"{min(_FIELDS)}..{max(_FIELDS)}"
+
+
+_Descriptor = Any
+"""One of protobuf's two implementations; their types have no common base."""
 
 
 class _Field(NamedTuple):
@@ -61,7 +65,7 @@ def explain_fault(data: bytes) -> FrameDecodeError:
     return FrameDecodeError("malformed_protobuf", "not a protobuf message of the type Frame")
 
 
-def _check_content(data: bytes, frame: _Field, message_type: Descriptor) -> None:
+def _check_content(data: bytes, frame: _Field, message_type: _Descriptor) -> None:
     for field in islice(_fields(data, frame.start, frame.end), MAX_FIELDS_EXAMINED):
         known = message_type.fields_by_number.get(field.number)
         if known is None:
@@ -115,6 +119,6 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise FrameDecodeError("malformed_protobuf", message, offset=at)
 
 
-def _wrong_type(field: _Field, known: FieldDescriptor) -> FrameDecodeError:
+def _wrong_type(field: _Field, known: _Descriptor) -> FrameDecodeError:
     message = f"field {field.number} ({known.name}) has wire type {field.wire_type}"
     return FrameDecodeError("malformed_protobuf", message, offset=field.at)
