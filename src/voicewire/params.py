@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, model_validator
 
 from voicewire.events import nearest_name
 
@@ -40,9 +40,7 @@ def _accepted_names(model: type[BaseModel]) -> list[str]:
     names: list[str] = []
     for name, field in model.model_fields.items():
         names.append(name)
-        if isinstance(field.validation_alias, str):
-            names.append(field.validation_alias)
-        elif field.validation_alias is not None:
-            paths = field.validation_alias.convert_to_aliases()
-            names.extend(str(path[0]) for path in paths if path and isinstance(path[0], str))
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names.extend(choice for choice in choices if isinstance(choice, str))
     return names
