@@ -21,6 +21,7 @@ from voicewire.frames.lifecycle import (
     ErrorFrame,
     FatalErrorFrame,
     HeartbeatFrame,
+    LifecycleFrame,
     StartFrame,
     StopFrame,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "LLMMessagesUpdateFrame",
     "LLMRunFrame",
     "LLMTextFrame",
+    "LifecycleFrame",
     "Message",
     "MetricsData",
     "MetricsFrame",

@@ -24,6 +24,8 @@ class Frame:
     """
 
     interruptible: ClassVar[bool] = True
+    belongs_to_caller: ClassVar[bool] = True
+    """Whether it is dropped when the caller leaves, wherever it waits."""
 
     id: int = field(init=False, default_factory=_ids.__next__)
     pts: int | None = field(init=False, default=None)

@@ -1,13 +1,20 @@
 """The life of a pipeline: start, end, errors, callers who come and go."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from voicewire.frames.base import ControlFrame, SystemFrame, UninterruptibleFrame
 
 
+class LifecycleFrame:
+    """Mix-in: about the pipeline, not the caller; it gets through whatever else happens."""
+
+    __slots__ = ()
+    belongs_to_caller: ClassVar[bool] = False
+
+
 @dataclass(slots=True, eq=False)
-class StartFrame(SystemFrame):
+class StartFrame(LifecycleFrame, SystemFrame):
     """The first frame through a pipeline.
 
     Attributes:
@@ -24,26 +31,26 @@ class StartFrame(SystemFrame):
 
 
 @dataclass(slots=True, eq=False)
-class EndFrame(UninterruptibleFrame, ControlFrame):
+class EndFrame(LifecycleFrame, UninterruptibleFrame, ControlFrame):
     """End when everything before it has been said."""
 
     reason: Any = None
 
 
 @dataclass(slots=True, eq=False)
-class StopFrame(UninterruptibleFrame, ControlFrame):
+class StopFrame(LifecycleFrame, UninterruptibleFrame, ControlFrame):
     """End the task when everything before it has been said, but keep the processors as they are."""
 
 
 @dataclass(slots=True, eq=False)
-class CancelFrame(SystemFrame):
+class CancelFrame(LifecycleFrame, SystemFrame):
     """End now; what is queued is dropped."""
 
     reason: Any = None
 
 
 @dataclass(slots=True, eq=False)
-class ErrorFrame(SystemFrame):
+class ErrorFrame(LifecycleFrame, SystemFrame):
     """Something went wrong. Travels upstream to the task.
 
     Attributes:
@@ -67,17 +74,17 @@ class FatalErrorFrame(ErrorFrame):
 
 
 @dataclass(slots=True, eq=False)
-class ClientConnectedFrame(SystemFrame):
+class ClientConnectedFrame(LifecycleFrame, SystemFrame):
     """A caller has come: processors begin with nothing of the one before."""
 
 
 @dataclass(slots=True, eq=False)
-class ClientDisconnectedFrame(SystemFrame):
+class ClientDisconnectedFrame(LifecycleFrame, SystemFrame):
     """The caller has left: every queue drops what was theirs, and their handlers are cancelled."""
 
 
 @dataclass(slots=True, eq=False)
-class HeartbeatFrame(ControlFrame):
+class HeartbeatFrame(LifecycleFrame, ControlFrame):
     """Travels from one end to the other to show that the pipeline moves.
 
     Attributes:

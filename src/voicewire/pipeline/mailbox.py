@@ -1,0 +1,155 @@
+"""The mailbox of an asynchronous processor: one task, two bounded queues, system frames first."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from voicewire.errors import QueueFullError
+from voicewire.frames import AudioRawFrame, Frame, SystemFrame
+from voicewire.pipeline.direction import FrameDirection
+
+MAX_FRAMES = 10_000
+"""Frames that either queue holds; a put beyond it is refused. Audio alone has a closer bound."""
+
+MAX_AUDIO_BYTES = 1 << 20
+"""Microphone audio that waits, 32 s of 16 kHz mono; beyond it the oldest audio is dropped."""
+
+
+class Item(NamedTuple):
+    """A frame that waits, and the way it was going."""
+
+    frame: Frame
+    direction: FrameDirection
+
+
+class Mailbox:
+    """Frames wait here for an asynchronous handler, which gets them one at a time.
+
+    `put` never waits. What the bounds refuse or drop is counted in `num_dropped`.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Frame, FrameDirection], Awaitable[None]],
+        *,
+        name: str,
+        max_frames: int = MAX_FRAMES,
+        max_audio_bytes: int = MAX_AUDIO_BYTES,
+    ) -> None:
+        self.num_dropped = 0
+        self._handle = handle
+        self._name = name
+        self._max_frames = max_frames
+        self._max_audio_bytes = max_audio_bytes
+        self._system: deque[Item] = deque()
+        self._ordered: deque[Item] = deque()
+        self._audio_bytes = 0
+        self._in_hand: Item | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_cutting_off = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and no frame is in hand."""
+        return self._in_hand is None and not self._ordered and not self._system
+
+    def put(self, frame: Frame, direction: FrameDirection) -> None:
+        """Add a frame.
+
+        Raises:
+            QueueFullError: The queue is full, and the frame is none that must get through.
+        """
+        queue = self._system if isinstance(frame, SystemFrame) else self._ordered
+        if len(queue) >= self._max_frames and frame.interruptible and frame.belongs_to_caller:
+            self.num_dropped += 1
+            raise QueueFullError(f"the mailbox of {self._name}", self._max_frames, "frames")
+        queue.append(Item(frame, direction))
+        if queue is self._system and isinstance(frame, AudioRawFrame):
+            self._audio_bytes += len(frame.audio)
+            while self._audio_bytes > self._max_audio_bytes:
+                self._drop_oldest_audio()
+        self._wake()
+
+    def interrupt(self) -> None:
+        """Drop the interruptible data and control frames, and cancel the handler of one."""
+        self._ordered = deque(item for item in self._ordered if not item.frame.interruptible)
+        in_hand = self._in_hand
+        if in_hand and in_hand.frame.interruptible and not isinstance(in_hand.frame, SystemFrame):
+            self._cut_off()
+
+    def forget_caller(self) -> None:
+        """Drop all that belongs to the caller, system frames too, and cancel its handler."""
+        self._ordered = deque(item for item in self._ordered if not _is_callers(item.frame))
+        self._system = deque(item for item in self._system if not _is_callers(item.frame))
+        self._audio_bytes = 0
+        if self._in_hand and _is_callers(self._in_hand.frame):
+            self._cut_off()
+
+    def cancel(self) -> None:
+        """Drop everything and cancel the handler in hand."""
+        self._ordered.clear()
+        self._system.clear()
+        self._audio_bytes = 0
+        if self._in_hand:
+            self._cut_off()
+
+    async def run(self) -> None:
+        """Hand frames to the handler until cancelled. Exactly one task runs this."""
+        task = self._task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine always runs in a task
+        while True:
+            while not self._system and not self._ordered:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            item = self._in_hand = self._take()
+            try:
+                await self._handle(item.frame, item.direction)
+            except asyncio.CancelledError:
+                # Ours cuts off one handler; anybody else's ends the mailbox.
+                if not self._is_cutting_off or task.cancelling() > 1:
+                    raise
+            finally:
+                self._in_hand = None
+            if self._is_cutting_off:
+                await self._settle(task)
+
+    def _take(self) -> Item:
+        if not self._system:
+            return self._ordered.popleft()
+        item = self._system.popleft()
+        if isinstance(item.frame, AudioRawFrame):
+            self._audio_bytes -= len(item.frame.audio)
+        return item
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _cut_off(self) -> None:
+        if not self._is_cutting_off and self._task is not None:
+            self._is_cutting_off = True
+            self._task.cancel()
+
+    async def _settle(self, task: asyncio.Task[None]) -> None:
+        """Take back our own cancellation, also where the handler ended before it arrived."""
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if task.cancelling() > 1:
+                raise
+        self._is_cutting_off = False
+        task.uncancel()
+
+    def _drop_oldest_audio(self) -> None:
+        for index, item in enumerate(self._system):
+            if isinstance(item.frame, AudioRawFrame):
+                self._audio_bytes -= len(item.frame.audio)
+                del self._system[index]
+                self.num_dropped += 1
+                return
+
+
+def _is_callers(frame: Frame) -> bool:
+    return frame.belongs_to_caller

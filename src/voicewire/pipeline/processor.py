@@ -1,0 +1,287 @@
+"""The steps of a pipeline.
+
+There are two kinds, and pushing a frame is a plain function call into either.
+
+An `InlineProcessor` has a synchronous `process`: it runs on the pusher's stack and cannot wait.
+A `FrameProcessor` has an asynchronous `process_frame`: frames wait for it in a mailbox.
+"""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, ClassVar, NamedTuple
+
+from voicewire.clock import Clock
+from voicewire.errors import QueueFullError
+from voicewire.frames import (
+    CancelFrame,
+    ClientDisconnectedFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    StopFrame,
+    SystemFrame,
+)
+from voicewire.pipeline.direction import FrameDirection
+from voicewire.pipeline.mailbox import Mailbox
+from voicewire.pipeline.owner import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+DOWNSTREAM = FrameDirection.DOWNSTREAM
+UPSTREAM = FrameDirection.UPSTREAM
+
+PushHook = Callable[["Processor", "Processor", Frame, FrameDirection], None]
+"""Told of each push: from whom, to whom, what, which way."""
+
+
+@dataclass(slots=True, frozen=True)
+class ProcessorSetup:
+    """What a processor gets before the first frame.
+
+    Attributes:
+        clock: The time.
+        tasks: Owns every task of the session.
+        start: The frame that will open the pipeline: sample rates and switches.
+        on_push: Told of each push, or None where nobody observes.
+    """
+
+    clock: Clock
+    tasks: TaskOwner
+    start: StartFrame
+    on_push: PushHook | None = None
+
+
+class Processor(ABC):
+    """A step of a pipeline: gets frames by `receive`, passes frames on by `push`."""
+
+    _numbers: ClassVar[dict[str, "count[int]"]] = {}
+
+    def __init__(self, *, name: str | None = None) -> None:
+        kind = type(self).__name__
+        number = next(Processor._numbers.setdefault(kind, count()))
+        self.name = name or f"{kind}#{number}"
+        self.next: Processor | None = None
+        self.previous: Processor | None = None
+        self._setup: ProcessorSetup | None = None
+        self._on_push: PushHook | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def link(self, processor: "Processor") -> None:
+        """Make `processor` the next one downstream."""
+        self.next = processor
+        processor.previous = self
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        """Get ready: connect, load models. All processors do so at once, before the StartFrame.
+
+        An exception here ends the task before it has begun. Overriding methods call this one first.
+        """
+        self._setup = setup
+        self._on_push = setup.on_push
+
+    async def cleanup(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Let go of everything. Called once, after the last frame; must not wait for long."""
+
+    @abstractmethod
+    def receive(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take a frame from a neighbour. Never waits."""
+
+    def push(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
+        """Give a frame to the neighbour in that direction. Never waits."""
+        neighbour = self.next if direction is DOWNSTREAM else self.previous
+        if neighbour is None:
+            return
+        if self._on_push is not None:
+            self._on_push(self, neighbour, frame, direction)
+        neighbour.receive(frame, direction)
+
+    def report_error(
+        self, message: str, exception: Exception | None = None, *, fatal: bool = False
+    ) -> None:
+        """Log an error with its traceback and send an `ErrorFrame` upstream, to the task."""
+        logger.error("%s: %s", self.name, message, exc_info=exception)
+        self.push(
+            ErrorFrame(error=message, fatal=fatal, processor=self, exception=exception), UPSTREAM
+        )
+
+    def _report_failure(
+        self, frame: Frame, direction: FrameDirection, exception: Exception
+    ) -> None:
+        self.report_error(
+            f"{type(exception).__name__} while processing {type(frame).__name__}: {exception}",
+            exception,
+        )
+        if isinstance(frame, _MUST_ARRIVE):
+            self.push(frame, direction)
+
+    def _require_setup(self) -> ProcessorSetup:
+        if self._setup is None:
+            raise RuntimeError(f"{self.name} is not part of a running pipeline yet")
+        return self._setup
+
+
+_MUST_ARRIVE = (StartFrame, EndFrame, StopFrame, CancelFrame)
+"""These open and close the pipeline: a processor that fails on one does not keep it."""
+
+
+class InlineProcessor(Processor):
+    """A step that never waits: `process` runs on the stack of whoever pushed the frame."""
+
+    def receive(self, frame: Frame, direction: FrameDirection) -> None:
+        try:
+            self.process(frame, direction)
+        except Exception as exc:  # noqa: BLE001 - one frame's failure must not end the session
+            self._report_failure(frame, direction, exc)
+
+    @abstractmethod
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        """Deal with a frame; `push` it to let it go on."""
+
+
+class _Route(NamedTuple):
+    """What happens to one type of frame on arrival."""
+
+    is_handled: bool
+    is_system: bool
+    act_on_mailbox: Callable[[], None] | None
+
+
+class FrameProcessor(Processor):
+    """A step that may wait. Subclasses override `process_frame` and push what should go on.
+
+    Frames wait in a mailbox and are processed one at a time, system frames first. An interruption
+    cancels `process_frame` while it works on an interruptible data or control frame, and drops
+    those that wait.
+
+    Attributes:
+        handles: The frame types that `process_frame` wants; None means every frame. Of the others,
+            system frames pass by without waiting, data and control frames in their order.
+    """
+
+    handles: ClassVar[tuple[type[Frame], ...] | None] = None
+
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._mailbox = Mailbox(self._handle, name=self.name)
+        self._routes: dict[type[Frame], _Route] = {}
+        self._is_overflowing = False
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        await super().setup(setup)
+        setup.tasks.create(self._mailbox.run(), name=f"{self.name} mailbox")
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Deal with a frame; `await self.push_frame(frame, direction)` lets it go on.
+
+        An exception becomes an `ErrorFrame`, and the next frame follows.
+        """
+
+    def on_system_frame(self, frame: SystemFrame, direction: FrameDirection) -> None:
+        """See a system frame the moment it arrives, before it passes by or waits.
+
+        For state that must not lag behind, such as whether the caller speaks. Not for pushing
+        `frame`: it goes on by itself.
+        """
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Give a frame to the neighbour in that direction."""
+        self.push(frame, direction)
+
+    async def push_error(
+        self, error_msg: str, exception: Exception | None = None, fatal: bool = False
+    ) -> None:
+        """Report an error to the task; a fatal one ends the session."""
+        self.report_error(error_msg, exception, fatal=fatal)
+
+    async def broadcast_frame(self, frame_class: type[Frame], **fields: Any) -> None:
+        """Push a new frame downstream and another one like it upstream."""
+        self.push(frame_class(**fields), DOWNSTREAM)
+        self.push(frame_class(**fields), UPSTREAM)
+
+    def create_task(
+        self, coroutine: Coroutine[Any, Any, None], name: str | None = None
+    ) -> asyncio.Task[None]:
+        """Run a coroutine beside the frames; it is cancelled when the pipeline ends.
+
+        An exception in it becomes an `ErrorFrame`.
+        """
+        label = name or str(getattr(coroutine, "__name__", "task"))
+        return self._require_setup().tasks.create(
+            self._guard(coroutine, label), name=f"{self.name} {label}"
+        )
+
+    async def cancel_task(self, task: asyncio.Task[None], timeout: float | None = None) -> None:
+        """Cancel a task and wait until it has ended, at most `timeout` seconds."""
+        task.cancel()
+        await asyncio.wait((task,), timeout=timeout)
+
+    def receive(self, frame: Frame, direction: FrameDirection) -> None:
+        route = self._route_of(type(frame))
+        if route.is_system:
+            if route.act_on_mailbox is not None:
+                route.act_on_mailbox()
+            try:
+                self.on_system_frame(frame, direction)  # type: ignore[arg-type]
+            except Exception as exc:  # noqa: BLE001 - as in InlineProcessor
+                self._report_failure(frame, direction, exc)
+            waits = route.is_handled
+        else:
+            waits = route.is_handled or not self._mailbox.is_idle
+        if waits:
+            self._post(frame, direction)
+        else:
+            self.push(frame, direction)
+
+    def _post(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
+        """Put a frame into this processor's own mailbox."""
+        try:
+            self._mailbox.put(frame, direction)
+            self._is_overflowing = False
+        except QueueFullError as exc:
+            if not self._is_overflowing:  # One report for each time that it fills up.
+                self._is_overflowing = True
+                self.report_error(str(exc), exc)
+
+    async def _handle(self, frame: Frame, direction: FrameDirection) -> None:
+        if not self._route_of(type(frame)).is_handled:
+            self.push(frame, direction)
+            return
+        try:
+            await self.process_frame(frame, direction)
+        except Exception as exc:  # noqa: BLE001 - as in InlineProcessor
+            self._report_failure(frame, direction, exc)
+
+    async def _guard(self, coroutine: Coroutine[Any, Any, None], label: str) -> None:
+        try:
+            await coroutine
+        except Exception as exc:  # noqa: BLE001 - a helper task must not end the session
+            self.report_error(f"{type(exc).__name__} in {label}: {exc}", exc)
+
+    def _route_of(self, kind: type[Frame]) -> _Route:
+        route = self._routes.get(kind)
+        if route is None:
+            route = self._routes[kind] = _Route(
+                is_handled=self.handles is None or issubclass(kind, self.handles),
+                is_system=issubclass(kind, SystemFrame),
+                act_on_mailbox=self._mailbox_action(kind),
+            )
+        return route
+
+    def _mailbox_action(self, kind: type[Frame]) -> Callable[[], None] | None:
+        if issubclass(kind, InterruptionFrame):
+            return self._mailbox.interrupt
+        if issubclass(kind, ClientDisconnectedFrame):
+            return self._mailbox.forget_caller
+        if issubclass(kind, CancelFrame):
+            return self._mailbox.cancel
+        return None

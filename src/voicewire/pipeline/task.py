@@ -1,0 +1,317 @@
+"""Running a pipeline: from its StartFrame to its end."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from typing import Any
+
+from voicewire.clock import Clock, MonotonicClock, TimerHandle
+from voicewire.errors import ConfigurationError, QueueFullError
+from voicewire.events import EventEmitter
+from voicewire.frames import (
+    CancelFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    StopFrame,
+    TextFrame,
+)
+from voicewire.params import Params
+from voicewire.pipeline.direction import FrameDirection
+from voicewire.pipeline.idle import IdleWatch
+from voicewire.pipeline.observers import BaseObserver, ObserverRelay
+from voicewire.pipeline.owner import TaskOwner
+from voicewire.pipeline.processor import DOWNSTREAM, Processor, ProcessorSetup, PushHook
+
+logger = logging.getLogger(__name__)
+
+MAX_EARLY_FRAMES = 1000
+"""Frames that may be queued before the task runs."""
+
+MAX_PENDING_EVENTS = 1000
+"""Events that wait for their handlers; more of them are logged and dropped."""
+
+CANCEL_TIMEOUT_SECS = 2.0
+"""How long a CancelFrame may take through the pipeline before the task ends without it."""
+
+
+class PipelineParams(Params):
+    """How a pipeline runs.
+
+    Attributes:
+        allow_interruptions: Whether the caller's speech cuts the bot off.
+        audio_in_sample_rate: Hertz of microphone audio, told to processors in the StartFrame.
+        audio_out_sample_rate: Hertz that services should speak at.
+        enable_metrics: Whether services push `MetricsFrame`.
+    """
+
+    allow_interruptions: bool = True
+    audio_in_sample_rate: int = 16000
+    audio_out_sample_rate: int = 24000
+    enable_metrics: bool = False
+
+
+class _End(Processor):
+    """What stands before the first and behind the last processor."""
+
+    def __init__(self, name: str, on_frame: Callable[[Frame], None]) -> None:
+        super().__init__(name=name)
+        self._on_frame = on_frame
+
+    def receive(self, frame: Frame, direction: FrameDirection) -> None:
+        self._on_frame(frame)
+
+
+class PipelineTask(EventEmitter):
+    """Runs one pipeline, once.
+
+    | Event | Arguments | When |
+    |---|---|---|
+    | `on_pipeline_started` | task, StartFrame | the StartFrame has come out at the end |
+    | `on_pipeline_finished` | task, the frame that ended it | all processors have let go |
+    | `on_pipeline_error` | task, ErrorFrame | a processor failed |
+    | `on_idle_timeout` | task | nothing has happened for `idle_timeout_secs` |
+
+    Args:
+        pipeline: What to run.
+        params: How.
+        observers: See every frame that moves.
+        idle_timeout_secs: Longest time without activity; None waits for ever.
+        cancel_on_idle_timeout: Whether the timeout ends the task.
+        idle_timeout_frames: Frame types that count as activity, beside both sides' speaking.
+        cancel_timeout_secs: Longest time that `cancel` waits for the processors.
+        clock: The time.
+        name: For logs.
+    """
+
+    def __init__(
+        self,
+        pipeline: Processor,
+        *,
+        params: PipelineParams | None = None,
+        observers: Sequence[BaseObserver] = (),
+        idle_timeout_secs: float | None = None,
+        cancel_on_idle_timeout: bool = True,
+        idle_timeout_frames: tuple[type[Frame], ...] = (TextFrame,),
+        cancel_timeout_secs: float = CANCEL_TIMEOUT_SECS,
+        clock: Clock | None = None,
+        name: str = "PipelineTask",
+    ) -> None:
+        super().__init__(
+            "on_pipeline_started", "on_pipeline_finished", "on_pipeline_error", "on_idle_timeout"
+        )
+        if not isinstance(pipeline, Processor):
+            raise ConfigurationError(f"PipelineTask runs a Pipeline; this is {pipeline!r}")
+        self.name = name
+        self.params = params or PipelineParams()
+        self.pipeline = pipeline
+        self._observers = tuple(observers)
+        self._idle_timeout_secs = idle_timeout_secs
+        self._cancel_on_idle_timeout = cancel_on_idle_timeout
+        self._idle_timeout_frames = idle_timeout_frames
+        self._cancel_timeout_secs = cancel_timeout_secs
+        self._clock = clock or MonotonicClock()
+        self._head = _End(f"{name} head", self._on_upstream_frame)
+        self._tail = _End(f"{name} tail", self._on_downstream_frame)
+        self._head.link(pipeline)
+        pipeline.link(self._tail)
+        self._early: deque[tuple[Frame, FrameDirection]] = deque()
+        self._has_begun = False
+        self._has_finished = False
+        self._ended_by: asyncio.Future[Frame] | None = None
+        self._events: asyncio.Queue[tuple[str, tuple[Any, ...]]] = asyncio.Queue(MAX_PENDING_EVENTS)
+        self._cancel_timer: TimerHandle | None = None
+        self._is_ending = False
+
+    def has_finished(self) -> bool:
+        """Whether `run` is over."""
+        return self._has_finished
+
+    async def queue_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Send a frame into the pipeline, at its head or, upstream, at its tail.
+
+        Before the pipeline has begun, frames wait; after it has finished, they are dropped.
+
+        Raises:
+            QueueFullError: Too many frames wait for the pipeline to begin.
+        """
+        if self._has_begun:
+            if not self._has_finished:
+                self._enter(frame, direction)
+            return
+        if len(self._early) >= MAX_EARLY_FRAMES:
+            raise QueueFullError(f"{self.name}, which has not begun,", MAX_EARLY_FRAMES, "frames")
+        self._early.append((frame, direction))
+
+    async def queue_frames(
+        self,
+        frames: Iterable[Frame] | AsyncIterable[Frame],
+        direction: FrameDirection = FrameDirection.DOWNSTREAM,
+    ) -> None:
+        """Send frames into the pipeline, one after the other."""
+        if isinstance(frames, AsyncIterable):
+            async for frame in frames:
+                await self.queue_frame(frame, direction)
+        else:
+            for frame in frames:
+                await self.queue_frame(frame, direction)
+
+    async def stop_when_done(self) -> None:
+        """End when all that is queued has been processed and said."""
+        await self.queue_frame(EndFrame())
+
+    async def cancel(self, *, reason: Any = None) -> None:
+        """End now. Returns at once; `run` returns when the processors have let go."""
+        self._cancel(CancelFrame(reason=reason))
+
+    async def run(self) -> None:
+        """Run the pipeline until an EndFrame, StopFrame or CancelFrame has gone through it.
+
+        Raises:
+            RuntimeError: It has been run before.
+            Exception: What a processor raised while getting ready.
+        """
+        if self._ended_by is not None or self._has_finished:
+            raise RuntimeError(f"{self.name} has been run before; make a new one")
+        self._ended_by = asyncio.get_running_loop().create_future()
+        try:
+            async with TaskOwner() as tasks:
+                tasks.create(self._serve_events(), name=f"{self.name} events")
+                await self._run_pipeline(tasks, self._ended_by)
+        finally:
+            self._has_finished = True
+            if self._cancel_timer is not None:
+                self._cancel_timer.cancel()
+
+    async def _run_pipeline(self, tasks: TaskOwner, ended_by: asyncio.Future[Frame]) -> None:
+        start = StartFrame(
+            audio_in_sample_rate=self.params.audio_in_sample_rate,
+            audio_out_sample_rate=self.params.audio_out_sample_rate,
+            allow_interruptions=self.params.allow_interruptions,
+            enable_metrics=self.params.enable_metrics,
+        )
+        hook, relay = self._make_hook(tasks)
+        setup = ProcessorSetup(clock=self._clock, tasks=tasks, start=start, on_push=hook)
+        try:
+            for end in (self._head, self._tail):
+                await end.setup(setup)
+            await self.pipeline.setup(setup)
+            self._begin(start)
+            last = await ended_by
+        except asyncio.CancelledError:
+            self._enter(CancelFrame(), DOWNSTREAM)
+            raise
+        finally:
+            await self.pipeline.cleanup()
+        if relay is not None:
+            await relay.drain()
+        self._notify("on_pipeline_finished", last)
+        await self._events.join()
+
+    def _make_hook(self, tasks: TaskOwner) -> tuple[PushHook | None, ObserverRelay | None]:
+        """Return what each push calls; None, which costs nothing, where nobody watches."""
+        hooks: list[PushHook] = []
+        relay = None
+        if self._observers:
+            relay = ObserverRelay(self._observers)
+            hooks.append(relay.tell)
+            tasks.create(relay.run(), name=f"{self.name} observers")
+        if self._idle_timeout_secs is not None:
+            watch = IdleWatch(
+                self._idle_timeout_secs, self._idle_timeout_frames, now=self._clock.now()
+            )
+
+            def see(source: Processor, to: Processor, frame: Frame, way: FrameDirection) -> None:
+                watch.see(frame, now=self._clock.now())
+
+            hooks.append(see)
+            self._check_idle(watch)
+        if not hooks:
+            return None, None
+        if len(hooks) == 1:
+            return hooks[0], relay
+
+        def call_all(source: Processor, to: Processor, frame: Frame, way: FrameDirection) -> None:
+            for hook in hooks:
+                hook(source, to, frame, way)
+
+        return call_all, relay
+
+    def _check_idle(self, watch: IdleWatch) -> None:
+        if self._has_finished:
+            return
+        remaining_secs = watch.remaining_secs(now=self._clock.now())
+        if remaining_secs <= 0:
+            self._notify("on_idle_timeout")
+            if self._cancel_on_idle_timeout:
+                logger.info("%s: nothing happened for %g s", self.name, self._idle_timeout_secs)
+                self._cancel(CancelFrame(reason="idle timeout"))
+                return
+            watch.restart(now=self._clock.now())
+            remaining_secs = watch.remaining_secs(now=self._clock.now())
+        self._clock.call_later(remaining_secs, lambda: self._check_idle(watch))
+
+    def _begin(self, start: StartFrame) -> None:
+        self._head.push(start, DOWNSTREAM)
+        self._has_begun = True
+        while self._early:
+            self._enter(*self._early.popleft())
+
+    def _enter(self, frame: Frame, direction: FrameDirection) -> None:
+        (self._head if direction is DOWNSTREAM else self._tail).push(frame, direction)
+
+    def _cancel(self, frame: CancelFrame) -> None:
+        if self._is_ending:
+            return
+        self._is_ending = True
+        if not self._has_begun:
+            self._finish(frame)
+            return
+        self._cancel_timer = self._clock.call_later(
+            self._cancel_timeout_secs, lambda: self._finish(frame)
+        )
+        self._enter(frame, DOWNSTREAM)
+
+    def _finish(self, frame: Frame) -> None:
+        if self._ended_by is None:  # Cancelled before it was run.
+            self._has_finished = True
+        elif not self._ended_by.done():
+            self._ended_by.set_result(frame)
+
+    def _on_upstream_frame(self, frame: Frame) -> None:
+        if isinstance(frame, ErrorFrame):
+            self._notify("on_pipeline_error", frame)
+            if frame.fatal:
+                self._cancel(CancelFrame(reason=frame.error))
+        elif isinstance(frame, CancelFrame):
+            self._cancel(frame)
+        elif isinstance(frame, InterruptionFrame | EndFrame | StopFrame):
+            # A processor in the middle asks for it: it happens from the head on.
+            self._enter(frame, DOWNSTREAM)
+
+    def _on_downstream_frame(self, frame: Frame) -> None:
+        if isinstance(frame, StartFrame):
+            self._notify("on_pipeline_started", frame)
+        elif isinstance(frame, EndFrame | StopFrame | CancelFrame):
+            self._finish(frame)
+        elif isinstance(frame, ErrorFrame):
+            self._on_upstream_frame(frame)
+
+    def _notify(self, event_name: str, *args: Any) -> None:
+        try:
+            self._events.put_nowait((event_name, args))
+        except asyncio.QueueFull:
+            logger.warning("%s: too many events wait; %s was dropped", self.name, event_name)
+
+    async def _serve_events(self) -> None:
+        while True:
+            event_name, args = await self._events.get()
+            try:
+                await self.emit(event_name, self, *args)
+            finally:
+                self._events.task_done()
