@@ -1,0 +1,143 @@
+"""Speech-to-text."""
+
+from abc import abstractmethod
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from voicewire.audio.resample import StreamNormalizer
+from voicewire.frames import (
+    ClientConnectedFrame,
+    ClientDisconnectedFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    SystemFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from voicewire.pipeline import FrameDirection
+from voicewire.services.base import Service
+
+PREROLL_SECS = 0.7
+"""Audio kept from before speech was noticed: VAD's usual 0.2 s, and a soft first consonant."""
+
+INTERIM_SECS = 1.0
+"""New speech between two interim transcriptions."""
+
+MAX_SEGMENT_SECS = 60.0
+"""Speech without a pause is transcribed piece by piece, each this long at most."""
+
+
+@dataclass(slots=True, eq=False)
+class _SegmentFrame(SystemFrame):
+    """Speech to transcribe; a system frame, so that an interruption does not lose words."""
+
+    frames: list[InputAudioRawFrame]
+    is_final: bool
+
+
+class SegmentedSTTService(Service):
+    """Transcribes each stretch of speech that voice activity detection marks.
+
+    Subclasses override `transcribe`. While the caller speaks, the stretch so far is transcribed
+    every `interim_secs` into an `InterimTranscriptionFrame`; when the caller stops, the whole of it
+    into a `TranscriptionFrame`. Microphone audio and all else passes by without waiting.
+
+    Args:
+        sample_rate: Hertz that `transcribe` wants; the pipeline's audio is resampled to it.
+        interim_secs: New speech between two interim transcriptions; None makes none.
+        user_id: Who speaks, for the frames.
+        name: For logs.
+    """
+
+    handles = (_SegmentFrame,)
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16000,
+        interim_secs: float | None = INTERIM_SECS,
+        user_id: str = "",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.sample_rate = sample_rate
+        self._interim_secs = interim_secs
+        self._user_id = user_id
+        self._forget()
+
+    @abstractmethod
+    async def transcribe(self, pcm: bytes) -> str:
+        """Return what is said; empty where nothing is.
+
+        Args:
+            pcm: Mono s16le at `sample_rate`.
+        """
+
+    def on_system_frame(self, frame: SystemFrame, direction: FrameDirection) -> None:
+        if isinstance(frame, InputAudioRawFrame):
+            self._listen(frame)
+        elif isinstance(frame, VADUserStartedSpeakingFrame):
+            self._is_speaking = True
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            if self._is_speaking:
+                self._post_segment(is_final=True)
+            self._is_speaking = False
+        elif isinstance(frame, ClientConnectedFrame | ClientDisconnectedFrame):
+            self._forget()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        assert isinstance(frame, _SegmentFrame)  # noqa: S101 - nothing else is handled
+        started_at = self._require_setup().clock.now()
+        try:
+            text = (await self.transcribe(self._join(frame.frames))).strip()
+        finally:
+            if not frame.is_final:
+                self._is_interim_pending = False
+        if frame.is_final:
+            self.report_metric("ttfb_secs", self._require_setup().clock.now() - started_at)
+        if not text or (not frame.is_final and not self._is_speaking):
+            return
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        kind = TranscriptionFrame if frame.is_final else InterimTranscriptionFrame
+        self.push(kind(text, self._user_id, timestamp))
+
+    def _listen(self, frame: InputAudioRawFrame) -> None:
+        self._frames.append(frame)
+        self._kept_secs += frame.duration_secs
+        if not self._is_speaking:
+            while self._kept_secs - self._frames[0].duration_secs > PREROLL_SECS:
+                self._kept_secs -= self._frames.popleft().duration_secs
+            return
+        self._new_secs += frame.duration_secs
+        if self._kept_secs > MAX_SEGMENT_SECS:
+            self._post_segment(is_final=True)
+        elif (
+            self._interim_secs is not None
+            and self._new_secs >= self._interim_secs
+            and not self._is_interim_pending
+        ):
+            self._is_interim_pending = True
+            self._post_segment(is_final=False)
+
+    def _post_segment(self, *, is_final: bool) -> None:
+        self._post(_SegmentFrame(list(self._frames), is_final))
+        self._new_secs = 0.0
+        if is_final:
+            self._frames.clear()
+            self._kept_secs = 0.0
+
+    def _forget(self) -> None:
+        """Begin with nothing: the caller is a new one."""
+        self._frames: deque[InputAudioRawFrame] = deque()
+        self._kept_secs = 0.0
+        self._new_secs = 0.0
+        self._is_speaking = False
+        self._is_interim_pending = False
+
+    def _join(self, frames: list[InputAudioRawFrame]) -> bytes:
+        normalizer = StreamNormalizer(self.sample_rate, 1)
+        pcm = [normalizer.process(f.audio, f.sample_rate, f.num_channels) for f in frames]
+        return b"".join([*pcm, normalizer.flush()])
