@@ -1,0 +1,16 @@
+"""How audio comes in and goes out."""
+
+from voicewire.transports.base import BaseTransport
+from voicewire.transports.client import ClientConnection
+from voicewire.transports.params import TransportParams, WebsocketServerParams
+from voicewire.transports.stats import TransportStats
+from voicewire.transports.websocket_server import WebsocketServerTransport
+
+__all__ = [
+    "BaseTransport",
+    "ClientConnection",
+    "TransportParams",
+    "TransportStats",
+    "WebsocketServerParams",
+    "WebsocketServerTransport",
+]

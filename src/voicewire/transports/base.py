@@ -1,0 +1,206 @@
+"""The two ends of every pipeline: what comes from a client and what goes to it."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from voicewire.events import EventEmitter
+from voicewire.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    OutputDTMFUrgentFrame,
+    OutputTransportMessageUrgentFrame,
+    StartFrame,
+    SystemFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
+from voicewire.transports.outbound import Outbound
+from voicewire.transports.params import TransportParams
+from voicewire.transports.stats import TransportStats
+from voicewire.vad import VADEvent
+
+DOWNSTREAM = FrameDirection.DOWNSTREAM
+UPSTREAM = FrameDirection.UPSTREAM
+
+
+class BaseTransport(EventEmitter):
+    """Brings callers to a pipeline: `input()` is its first processor, `output()` its last.
+
+    The two ends are made when first asked for.
+
+    Attributes:
+        stats: What has been counted since the transport was made.
+    """
+
+    def __init__(
+        self,
+        *event_names: str,
+        params: TransportParams,
+        input_name: str | None = None,
+        output_name: str | None = None,
+    ) -> None:
+        super().__init__(*event_names)
+        self.params = params
+        self.stats = TransportStats()
+        self._input_name = input_name
+        self._output_name = output_name
+        self._input: InputTransport | None = None
+        self._output: OutputTransport | None = None
+
+    def input(self) -> "InputTransport":
+        """Return the processor that brings what the client sends."""
+        if self._input is None:
+            self._input = InputTransport(self, name=self._input_name)
+        return self._input
+
+    def output(self) -> "OutputTransport":
+        """Return the processor that takes what the client shall get."""
+        if self._output is None:
+            self._output = OutputTransport(self, name=self._output_name)
+        return self._output
+
+    @abstractmethod
+    async def open(self, setup: ProcessorSetup) -> None:
+        """Get ready, before the pipeline starts. Called by each end; the first call counts."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Let callers in: the StartFrame has come through the pipeline."""
+
+    @abstractmethod
+    def end(self, code: int, reason: str) -> None:
+        """Say goodbye to the caller: the last frame has gone out."""
+
+    @abstractmethod
+    async def shut(self) -> None:
+        """Let go of everything. Called by each end; the first call counts."""
+
+    @property
+    @abstractmethod
+    def outbound(self) -> Outbound | None:
+        """The way out to the caller, None while there is none."""
+
+
+class InputTransport(InlineProcessor):
+    """The first processor: frames from the client, and what voice activity detection hears."""
+
+    def __init__(self, transport: BaseTransport, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._transport = transport
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        await super().setup(setup)
+        await self._transport.open(setup)
+
+    async def cleanup(self) -> None:
+        await self._transport.shut()
+
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        self.push(frame, direction)
+        if isinstance(frame, StartFrame) and self._transport._output is None:
+            self._transport.begin()
+
+    def on_vad_event(self, event: VADEvent) -> None:
+        """The caller has started or stopped to speak.
+
+        An interruption goes with every start, whether or not the bot can be heard yet: an answer
+        that is still being made is as stale as one that is being said.
+        """
+        setup = self._require_setup()
+        analyzer = self._transport.params.vad_analyzer
+        if analyzer is None:
+            return
+        if event is VADEvent.STARTED:
+            self.push(VADUserStartedSpeakingFrame(start_secs=analyzer.params.start_secs))
+            self.push(UserStartedSpeakingFrame())
+            if setup.start.allow_interruptions:
+                self.push(InterruptionFrame())
+        else:
+            self.push(VADUserStoppedSpeakingFrame(stop_secs=analyzer.params.stop_secs))
+            self.push(UserStoppedSpeakingFrame())
+
+
+class OutputTransport(InlineProcessor):
+    """The last processor: sends what has a place on the wire, and lets every frame go on."""
+
+    def __init__(self, transport: BaseTransport, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._transport = transport
+        self._system_actions: dict[type[Frame], Callable[[Any], None]] = {
+            StartFrame: self._on_start,
+            CancelFrame: self._on_cancel,
+            InterruptionFrame: self._on_interruption,
+            OutputTransportMessageUrgentFrame: self._on_urgent,
+            OutputDTMFUrgentFrame: self._on_urgent,
+        }
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        await super().setup(setup)
+        await self._transport.open(setup)
+
+    async def cleanup(self) -> None:
+        await self._transport.shut()
+
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        if direction is UPSTREAM:
+            self.push(frame, UPSTREAM)
+        elif isinstance(frame, SystemFrame):
+            action = self._system_actions.get(type(frame))
+            if action is not None:
+                action(frame)
+            self.push(frame)
+        else:
+            self._put(frame)
+
+    def on_sent(self, frame: Frame) -> None:
+        if isinstance(frame, EndFrame):
+            self._transport.end(1000, "the conversation is over")
+        self.push(frame)
+
+    def on_bot_started(self) -> None:
+        self.push(BotStartedSpeakingFrame())
+        self.push(BotStartedSpeakingFrame(), UPSTREAM)
+
+    def on_bot_stopped(self, *, interrupted: bool, played_secs: float) -> None:
+        for direction in (DOWNSTREAM, UPSTREAM):
+            self.push(
+                BotStoppedSpeakingFrame(interrupted=interrupted, played_secs=played_secs), direction
+            )
+
+    def on_output_error(self, message: str, exception: Exception) -> None:
+        self.report_error(message, exception)
+
+    def _put(self, frame: Frame) -> None:
+        outbound = self._transport.outbound
+        is_audio = isinstance(frame, OutputAudioRawFrame)
+        if outbound is not None and (self._transport.params.audio_out_enabled or not is_audio):
+            outbound.put(frame)
+        elif isinstance(frame, OutputAudioRawFrame):
+            self._transport.stats.audio_out_dropped_secs += frame.duration_secs
+        else:
+            self.on_sent(frame)
+
+    def _on_start(self, frame: Frame) -> None:
+        self._transport.begin()
+
+    def _on_cancel(self, frame: Frame) -> None:
+        if self._transport.outbound is not None:
+            self._transport.outbound.close()
+        self._transport.end(1001, "the server ends the conversation")
+
+    def _on_interruption(self, frame: InterruptionFrame) -> None:
+        if self._transport.outbound is not None:
+            self._transport.outbound.interrupt(frame)
+
+    def _on_urgent(self, frame: Frame) -> None:
+        if self._transport.outbound is not None:
+            self._transport.outbound.send_now(frame)

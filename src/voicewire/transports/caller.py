@@ -1,0 +1,77 @@
+"""One caller: a connection, the way in, the way out, and nothing that outlives them."""
+
+import asyncio
+from collections.abc import Callable
+
+from voicewire.clock import Clock, TimerHandle
+from voicewire.transports.client import ClientConnection
+from voicewire.transports.idle import ActivityTimer
+from voicewire.transports.inbound import Inbound
+from voicewire.transports.outbound import Outbound
+
+
+class CallerSession:
+    """Joins a connection to its inbound and outbound halves until the connection closes.
+
+    Args:
+        client: What the application sees of the connection.
+        inbound: Takes the messages.
+        outbound: Takes the frames.
+        clock: The time.
+        session_timeout_secs: Longest time without a message; None is for ever.
+        on_timeout: Called when that time has passed, once until the next message.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: ClientConnection,
+        inbound: Inbound,
+        outbound: Outbound,
+        clock: Clock,
+        session_timeout_secs: float | None,
+        on_timeout: Callable[[], None],
+    ) -> None:
+        self.client = client
+        self.outbound = outbound
+        self._inbound = inbound
+        self._clock = clock
+        self._on_timeout = on_timeout
+        self._closed = asyncio.Event()
+        self._timer: TimerHandle | None = None
+        self._activity: ActivityTimer | None = None
+        if session_timeout_secs is not None:
+            self._activity = ActivityTimer(session_timeout_secs, now=clock.now())
+            self._check_activity(self._activity)
+
+    def message_received(self, message: bytes | str) -> None:
+        if self._activity is not None and self._activity.touch(now=self._clock.now()):
+            self._check_activity(self._activity)
+        self._inbound.take(message)
+
+    def writing_paused(self) -> None:
+        self.outbound.writing_paused()
+
+    def writing_resumed(self) -> None:
+        self.outbound.writing_resumed()
+
+    def connection_closed(self, code: int, reason: str) -> None:
+        self._inbound.close()
+        self.outbound.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._closed.set()
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone."""
+        await self._closed.wait()
+
+    def _check_activity(self, activity: ActivityTimer) -> None:
+        remaining_secs = activity.check(now=self._clock.now())
+        if activity.has_fired:
+            self._timer = None
+            self._on_timeout()
+        else:
+            self._timer = self._clock.call_later(
+                remaining_secs, lambda: self._check_activity(activity)
+            )

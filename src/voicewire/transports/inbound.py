@@ -1,0 +1,100 @@
+"""From the client's messages to frames: decode, bring audio into shape, listen for speech."""
+
+import logging
+from collections.abc import Callable
+
+from voicewire.audio.resample import StreamNormalizer
+from voicewire.clock import Clock
+from voicewire.errors import FrameDecodeError
+from voicewire.frames import (
+    Frame,
+    InputAudioRawFrame,
+    TextFrame,
+)
+from voicewire.serializers import FrameSerializer
+from voicewire.transports.params import TransportParams
+from voicewire.transports.stats import TransportStats
+from voicewire.vad import VADEvent
+
+logger = logging.getLogger(__name__)
+
+
+class Inbound:
+    """One client's way in. Holds nothing of any other client.
+
+    Args:
+        params: What the transport does.
+        serializer: Decodes this client's messages.
+        clock: The time.
+        stats: Where refused messages are counted.
+        push: Gets each frame that goes downstream.
+        on_vad_event: Told when the caller starts and stops to speak.
+    """
+
+    def __init__(
+        self,
+        *,
+        params: TransportParams,
+        serializer: FrameSerializer,
+        clock: Clock,
+        stats: TransportStats,
+        push: Callable[[Frame], None],
+        on_vad_event: Callable[[VADEvent], None],
+    ) -> None:
+        self._serializer = serializer
+        self._params = params
+        self._stats = stats
+        self._push = push
+        self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
+        self._refused_kinds: set[str] = set()
+        self._vad = None
+        if params.vad_analyzer is not None:
+            self._vad = params.vad_analyzer.open(params.audio_in_sample_rate, on_vad_event, clock)
+            self._vad_mixer = StreamNormalizer(params.audio_in_sample_rate, 1)
+
+    def take(self, message: bytes | str) -> None:
+        """Decode a message and act on it. A bad one is counted and logged, and that is all."""
+        self._stats.messages_in += 1
+        try:
+            frame = self._serializer.deserialize(message)
+            if isinstance(frame, InputAudioRawFrame):
+                self._take_audio(frame)
+            elif isinstance(frame, TextFrame) and not self._params.text_in_enabled:
+                raise FrameDecodeError(
+                    "text_not_enabled",
+                    f"{type(frame).__name__} from a client; set text_in_enabled=True to take it",
+                )
+            else:
+                self._push(frame)
+        except FrameDecodeError as exc:
+            self._refuse(exc)
+
+    def close(self) -> None:
+        """Forget the client; nothing of it is emitted any more."""
+        if self._vad is not None:
+            self._vad.close()
+
+    def _take_audio(self, frame: InputAudioRawFrame) -> None:
+        if not self._params.audio_in_enabled:
+            return
+        sample_rate = self._params.audio_in_sample_rate
+        num_channels = self._params.audio_in_channels
+        if frame.sample_rate != sample_rate or frame.num_channels != num_channels:
+            audio = self._converter.process(frame.audio, frame.sample_rate, frame.num_channels)
+            if not audio:  # The resampler waits for more.
+                return
+            frame.audio, frame.sample_rate, frame.num_channels = audio, sample_rate, num_channels
+        if self._params.passes_audio_in:
+            self._push(frame)
+        if self._vad is not None:
+            mono = frame.audio
+            if num_channels != 1:
+                mono = self._vad_mixer.process(mono, sample_rate, num_channels)
+            self._vad.feed(mono)
+
+    def _refuse(self, error: FrameDecodeError) -> None:
+        self._stats.messages_refused[error.kind] += 1
+        # One line for each kind of fault and client: a flood must not become a flood of lines.
+        if error.kind not in self._refused_kinds:
+            self._refused_kinds.add(error.kind)
+            logger.warning("message refused (%s): %s", error.kind, error)

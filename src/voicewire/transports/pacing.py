@@ -1,0 +1,43 @@
+"""When to send the next piece of audio. Pure: time is an argument."""
+
+
+class Pacer:
+    """Keeps the client's buffer filled `lead_secs` ahead of real time, and no further.
+
+    The schedule is absolute: it knows until when the client has audio to play, so lateness never
+    adds up. After a late wake-up the next chunks are due at once, up to the lead.
+
+    Args:
+        lead_secs: How far ahead. A deeper buffer rides out a worse network, but what is in it will
+            still be heard after an interruption by a client that cannot flush.
+    """
+
+    def __init__(self, lead_secs: float) -> None:
+        self._lead_secs = lead_secs
+        self._plays_until: float | None = None
+
+    def send_delay(self, *, now: float, duration_secs: float) -> float:
+        """Return the seconds until a chunk of `duration_secs` may be sent; 0.0 is now."""
+        if self._plays_until is None:
+            return 0.0
+        # A chunk longer than the lead goes out when the one before it has been played.
+        ahead_secs = max(self._lead_secs, duration_secs)
+        return max(0.0, self._plays_until + duration_secs - ahead_secs - now)
+
+    def sent(self, *, now: float, duration_secs: float) -> None:
+        """Take note that a chunk of `duration_secs` went out."""
+        if self._plays_until is None or self._plays_until < now:
+            self._plays_until = now
+        self._plays_until += duration_secs
+
+    def buffered_secs(self, *, now: float) -> float:
+        """Return how much the client still has to play."""
+        return 0.0 if self._plays_until is None else max(0.0, self._plays_until - now)
+
+    def dry_secs(self, *, now: float) -> float:
+        """Return for how long the client has had nothing to play."""
+        return 0.0 if self._plays_until is None else max(0.0, now - self._plays_until)
+
+    def flush(self, *, now: float) -> None:
+        """Take note that the client has dropped what it had not played."""
+        self._plays_until = now

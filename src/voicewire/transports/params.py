@@ -1,0 +1,108 @@
+"""Everything that can be set on a transport, with its default and its bounds."""
+
+import logging
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from voicewire.errors import ConfigurationError
+from voicewire.params import Params
+from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
+from voicewire.vad import VADAnalyzer
+
+logger = logging.getLogger(__name__)
+
+
+class TransportParams(Params):
+    """What every transport can do.
+
+    Attributes:
+        audio_in_enabled: Whether microphone audio is taken.
+        audio_in_passthrough: Whether microphone frames go downstream; None follows
+            `audio_in_enabled`. Where they stop at the input, voice activity detection hears them
+            all the same.
+        audio_in_sample_rate: Hertz that the pipeline gets; other rates are resampled.
+        audio_in_channels: Channels that the pipeline gets; others are mixed.
+        audio_out_enabled: Whether the bot's audio is sent.
+        audio_out_sample_rate: Hertz that the client gets; None is the pipeline's own rate.
+        audio_out_channels: Channels that the client gets.
+        audio_out_10ms_chunks: Length of an audio message, in units of 10 ms.
+        audio_out_lead_secs: How far ahead of real time the client is kept. What it has buffered is
+            still heard after an interruption, unless the client can flush.
+        audio_out_max_queued_secs: Bot audio that may wait to be said; more is refused.
+        audio_out_max_lag_secs: How long a client may refuse to read before it is closed (1013).
+        vad_analyzer: Voice activity detection; None leaves it to others.
+        text_in_enabled: Whether text and transcriptions from the client enter the pipeline. They
+            act as if the bot's own services had made them: text is spoken, transcriptions are
+            answered.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    audio_in_enabled: bool = False
+    audio_in_passthrough: bool | None = None
+    audio_in_sample_rate: int = Field(default=16000, ge=8000, le=192_000)
+    audio_in_channels: int = Field(default=1, ge=1, le=8)
+    audio_out_enabled: bool = False
+    audio_out_sample_rate: int | None = Field(default=None, ge=8000, le=192_000)
+    audio_out_channels: int = Field(default=1, ge=1, le=8)
+    audio_out_10ms_chunks: int = Field(default=4, ge=1, le=100)
+    audio_out_lead_secs: float = Field(default=0.08, ge=0.0, le=10.0)
+    audio_out_max_queued_secs: float = Field(default=300.0, gt=0.0)
+    audio_out_max_lag_secs: float = Field(default=10.0, gt=0.0)
+    vad_analyzer: VADAnalyzer | None = None
+    text_in_enabled: bool = False
+
+    @property
+    def passes_audio_in(self) -> bool:
+        """Whether microphone frames go downstream."""
+        if self.audio_in_passthrough is None:
+            return self.audio_in_enabled
+        return self.audio_in_enabled and self.audio_in_passthrough
+
+    @model_validator(mode="after")
+    def _check_vad_rate(self) -> "TransportParams":
+        if self.vad_analyzer is not None:
+            self.vad_analyzer.check_sample_rate(self.audio_in_sample_rate)
+            if not self.audio_in_enabled:
+                logger.warning("vad_analyzer hears nothing without audio_in_enabled=True")
+        return self
+
+
+class WebsocketServerParams(TransportParams):
+    """What a WebSocket server can do, beside what every transport can.
+
+    Attributes:
+        add_wav_header: Whether each outgoing audio message is a complete WAV file.
+        serializer: Puts frames on the wire and takes them off.
+        session_timeout: Seconds without a message from the client until `on_session_timeout`.
+        on_second_client: What becomes of a client that comes while another one is there:
+            `"replace"` closes the old one, `"reject"` refuses the new one.
+        allowed_origins: Web pages that may connect, such as `["https://example.com"]`; `["*"]` is
+            all of them. None lets in pages of the server's own host, pages on this machine where
+            the server is on it too, and clients that are no browsers.
+        max_message_bytes: Longest message taken from a client; a longer one closes it (1009).
+        ping_interval_secs: How often a client that is silent is asked for a sign of life; None
+            never asks.
+        ping_timeout_secs: How long the sign of life may take before the client counts as gone;
+            None waits for ever.
+    """
+
+    add_wav_header: bool = False
+    serializer: FrameSerializer = Field(default_factory=ProtobufFrameSerializer)
+    session_timeout: float | None = Field(default=None, gt=0.0)
+    on_second_client: Literal["replace", "reject"] = "replace"
+    allowed_origins: list[str] | None = None
+    max_message_bytes: int = Field(default=1 << 20, ge=1024)
+    ping_interval_secs: float | None = Field(default=10.0, gt=0.0)
+    ping_timeout_secs: float | None = Field(default=10.0, gt=0.0)
+
+    @field_validator("serializer", mode="before")
+    @classmethod
+    def _refuse_no_serializer(cls, value: Any) -> Any:
+        if value is None:
+            raise ConfigurationError(
+                "serializer=None would drop every message in silence; leave it out for "
+                "ProtobufFrameSerializer(), or give the serializer that your clients speak"
+            )
+        return value

@@ -1,0 +1,220 @@
+"""A WebSocket server for one caller at a time."""
+
+import asyncio
+import copy
+
+from voicewire.clock import Clock, MonotonicClock
+from voicewire.frames import ClientConnectedFrame, ClientDisconnectedFrame
+from voicewire.pipeline import ProcessorSetup
+from voicewire.pipeline.owner import TaskOwner
+from voicewire.transports.base import BaseTransport
+from voicewire.transports.caller import CallerSession
+from voicewire.transports.client import ClientConnection
+from voicewire.transports.connection import Connection
+from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.http import make_http_app
+from voicewire.transports.inbound import Inbound
+from voicewire.transports.listener import Listener
+from voicewire.transports.outbound import Outbound
+from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.settings import ConnectionSettings, ListenerSettings
+
+CLOSE_REPLACED = 4001
+"""Close code for a client whose place a newer one has taken (4000-4999 are for applications)."""
+
+RETRY_AFTER_SECS = 5
+"""What a refused client is told to wait."""
+
+GOODBYE_SECS = 3.0
+"""How long the last client's closing handshake and its handlers may take."""
+
+
+class WebsocketServerTransport(BaseTransport):
+    """Listens for a caller and brings its audio to a pipeline, and the pipeline's to the caller.
+
+    | Event | Arguments | When |
+    |---|---|---|
+    | `on_websocket_ready` | transport | callers are let in from now on |
+    | `on_client_connected` | transport, client | a caller has come |
+    | `on_client_disconnected` | transport, client | it has left; before the next one is announced |
+    | `on_session_timeout` | transport, client | it has sent nothing for `session_timeout` seconds |
+
+    Args:
+        host: Address to listen on. `"localhost"` is this machine alone, `"0.0.0.0"` all networks.
+        port: Port to listen on; 0 picks a free one, which `port` tells once the pipeline runs.
+        params: Everything else.
+        input_name: Name of the input processor, for logs.
+        output_name: Name of the output processor, for logs.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "localhost",
+        port: int = 8765,
+        params: WebsocketServerParams | None = None,
+        input_name: str | None = None,
+        output_name: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        params = params or WebsocketServerParams()
+        super().__init__(
+            "on_client_connected",
+            "on_client_disconnected",
+            "on_session_timeout",
+            "on_websocket_ready",
+            params=params,
+            input_name=input_name,
+            output_name=output_name,
+        )
+        self._params = params
+        self._clock = clock or MonotonicClock()
+        self._listener = Listener(
+            host=host,
+            port=port,
+            on_connection=self._on_connection,
+            admit=self._admit,
+            http_app=make_http_app,
+            clock=self._clock,
+            settings=ListenerSettings(
+                allowed_origins=params.allowed_origins,
+                connection=ConnectionSettings(
+                    max_message_bytes=params.max_message_bytes,
+                    ping_interval_secs=params.ping_interval_secs,
+                    ping_timeout_secs=params.ping_timeout_secs,
+                ),
+            ),
+        )
+        self._setup: ProcessorSetup | None = None
+        self._session: CallerSession | None = None
+        self._newest: Connection | None = None
+        self._turn = asyncio.Lock()
+        self._visits: set[asyncio.Task[None]] = set()
+        self._has_begun = False
+        self._is_shut = False
+
+    @property
+    def host(self) -> str:
+        """The address that was asked for."""
+        return self._listener.host
+
+    @property
+    def port(self) -> int:
+        """The port: the one asked for, or, where that was 0, the one picked."""
+        return self._listener.port
+
+    @property
+    def client(self) -> ClientConnection | None:
+        """The caller, None while there is none."""
+        return self._session.client if self._session else None
+
+    @property
+    def outbound(self) -> Outbound | None:
+        return self._session.outbound if self._session else None
+
+    async def open(self, setup: ProcessorSetup) -> None:
+        if self._setup is None:
+            self._setup = setup
+            self._listener.bind()
+
+    def begin(self) -> None:
+        if not self._has_begun and self._setup is not None:
+            self._has_begun = True
+            self._setup.tasks.create(self._let_in(), name="websocket server")
+
+    def end(self, code: int, reason: str) -> None:
+        if self._newest is not None:
+            self._newest.close(code, reason)
+
+    async def shut(self) -> None:
+        if self._is_shut:
+            return
+        self._is_shut = True
+        self.end(1001, "the server ends the conversation")
+        await self._listener.close()
+        if self._visits:
+            await asyncio.wait(self._visits, timeout=GOODBYE_SECS)
+
+    async def _let_in(self) -> None:
+        await self._listener.start()
+        await self.emit("on_websocket_ready", self)
+
+    def _admit(self, request: HandshakeRequest) -> Rejection | None:
+        if self._is_taken and self._params.on_second_client == "reject":
+            return Rejection(
+                503, "another client is connected", {"Retry-After": str(RETRY_AFTER_SECS)}
+            )
+        return None
+
+    @property
+    def _is_taken(self) -> bool:
+        return self._newest is not None and self._newest.is_open
+
+    def _on_connection(self, connection: Connection) -> None:
+        if self._setup is None or self._is_shut:
+            connection.close(1001, "the server is going away")
+            return
+        visit = self._setup.tasks.create(self._serve(connection), name=f"client {connection.id}")
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
+
+    async def _serve(self, connection: Connection) -> None:
+        """See one client through, after the one before it has been seen off."""
+        if self._is_taken and self._newest is not None:
+            if self._params.on_second_client == "reject":  # Two came at the same instant.
+                connection.close(1013, "another client is connected")
+                return
+            self._newest.close(CLOSE_REPLACED, "a newer client has taken your place")
+        self._newest = connection
+        async with self._turn:
+            if connection.is_open:
+                await self._visit(connection)
+
+    async def _visit(self, connection: Connection) -> None:
+        client = ClientConnection(connection)
+        session = self._session = self._make_session(connection, client)
+        self.stats.clients += 1
+        try:
+            self.input().push(ClientConnectedFrame())
+            connection.start(session)
+            await self.emit("on_client_connected", self, client)
+            await session.wait_closed()
+        finally:
+            self._session = None
+            connection.abort()
+            self.input().push(ClientDisconnectedFrame())
+        await self.emit("on_client_disconnected", self, client)
+
+    def _make_session(self, connection: Connection, client: ClientConnection) -> CallerSession:
+        assert self._setup is not None  # noqa: S101 - a client can only come after `open`
+        params = self._params
+        tasks = self._setup.tasks
+        # Its own copy: what a serializer remembers of its peer is not for the next one.
+        serializer = copy.deepcopy(params.serializer)
+        return CallerSession(
+            client=client,
+            inbound=Inbound(
+                params=params,
+                serializer=serializer,
+                clock=self._clock,
+                stats=self.stats,
+                push=self.input().push,
+                on_vad_event=self.input().on_vad_event,
+            ),
+            outbound=Outbound(
+                params=params,
+                serializer=serializer,
+                sample_rate=params.audio_out_sample_rate or self._setup.start.audio_out_sample_rate,
+                wire=connection,
+                clock=self._clock,
+                stats=self.stats,
+                events=self.output(),
+            ),
+            clock=self._clock,
+            session_timeout_secs=params.session_timeout,
+            on_timeout=lambda: self._announce_timeout(tasks, client),
+        )
+
+    def _announce_timeout(self, tasks: TaskOwner, client: ClientConnection) -> None:
+        tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
