@@ -1,0 +1,114 @@
+"""Make `src/voicewire/vad/weights/*.npz` from Silero's ONNX file, and the tests' reference output.
+
+    python scripts/extract_silero_weights.py silero_vad.onnx
+    python scripts/extract_silero_weights.py silero_vad.onnx --golden
+
+The file is `silero_vad/data/silero_vad.onnx` of the wheel `silero-vad` 6.2.3 on PyPI (MIT licence;
+a copy stands beside the weights). Download that wheel without its dependencies, which are large:
+
+    pip download --no-deps silero-vad==6.2.3 && unzip silero_vad-6.2.3-*.whl 'silero_vad/data/*'
+
+It holds two models, one for each sample rate, as the two branches of an `If`. `--golden` writes
+what onnxruntime says to the recordings in `tests/data/speech` and to noise, instead of the weights.
+"""
+
+import hashlib
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+ONNX_SHA256 = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
+ROOT = Path(__file__).parent.parent
+WEIGHTS_DIR = ROOT / "src/voicewire/vad/weights"
+SPEECH_DIR = ROOT / "tests/data/speech"
+GOLDEN_FILE = ROOT / "tests/data/silero_golden.npz"
+GOLDEN_RECORDINGS = ("sense_0870", "sense_0880", "sense_0890")
+BRANCH_RATES = {"then_branch": 16000, "else_branch": 8000}
+
+Floats = NDArray[np.float32]
+
+
+def main(arguments: list[str]) -> None:
+    path = Path(arguments[0])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != ONNX_SHA256:
+        raise SystemExit(f"{path} has SHA-256 {digest}; expected {ONNX_SHA256}")
+    if "--golden" in arguments:
+        write_golden(path)
+    else:
+        write_weights(path)
+
+
+def write_weights(path: Path) -> None:
+    """Write each branch's tensors under the names they have in PyTorch."""
+    (branching,) = (node for node in onnx.load(str(path)).graph.node if node.op_type == "If")
+    for branch in branching.attribute:
+        tensors = {}
+        for node in branch.g.node:
+            values = [a.t for a in node.attribute if a.name == "value"]
+            _, marker, name = node.output[0].rpartition("__Inline_0__")
+            # Names that begin with a slash or "self." are shapes and indices of the graph.
+            if (
+                node.op_type == "Constant"
+                and marker
+                and not name.startswith(("/", "self."))
+                and values
+            ):
+                tensors[name] = onnx.numpy_helper.to_array(values[0])
+        file = WEIGHTS_DIR / f"silero_v6_{BRANCH_RATES[branch.name] // 1000}k.npz"
+        np.savez(file, **tensors)  # type: ignore[arg-type]
+        shapes = ", ".join(f"{name} {tensor.shape}" for name, tensor in tensors.items())
+        print(f"{file.name}: {shapes}")
+
+
+def write_golden(path: Path) -> None:
+    """Write the probabilities of every window of every input, at both rates."""
+    golden = {}
+    for rate in (16000, 8000):
+        for name, pcm in golden_inputs(rate).items():
+            golden[f"{name}_{rate}"] = reference_probabilities(path, pcm, rate)
+    np.savez_compressed(GOLDEN_FILE, **golden)  # type: ignore[arg-type]
+    print(f"{GOLDEN_FILE.name}: {', '.join(f'{k} {v.shape}' for k, v in golden.items())}")
+
+
+def golden_inputs(rate: int) -> dict[str, NDArray[np.int16]]:
+    """Return the recordings and seeded noise as 16-bit samples.
+
+    At 8000 Hz every second sample is taken as it is: aliased, but the same on every machine, and
+    the model's answer to it is what is compared, not how good that answer is.
+    """
+    inputs: dict[str, NDArray[np.int16]] = {}
+    for name in GOLDEN_RECORDINGS:
+        with wave.open(str(SPEECH_DIR / f"{name}.wav"), "rb") as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        inputs[name] = samples[:: 16000 // rate]
+    inputs["noise"] = np.random.RandomState(1).randint(-9000, 9000, 2 * rate).astype(np.int16)
+    return inputs
+
+
+def reference_probabilities(path: Path, pcm: NDArray[np.int16], rate: int) -> Floats:
+    """Return onnxruntime's probability for each whole window, its state carried along."""
+    # The tests import this module for `golden_inputs` alone.
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    window, context = rate * 32 // 1000, rate * 4 // 1000
+    audio = pcm.astype(np.float32) / np.float32(32768)
+    state: Floats = np.zeros((2, 1, 128), np.float32)
+    before: Floats = np.zeros(context, np.float32)
+    probabilities = []
+    for start in range(0, len(audio) - window + 1, window):
+        chunk = np.concatenate([before, audio[start : start + window]])
+        inputs = {"input": chunk[None], "state": state, "sr": np.array(rate, np.int64)}
+        output, state = session.run(None, inputs)
+        probabilities.append(output[0, 0])
+        before = chunk[-context:]
+    return np.array(probabilities, np.float32)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,310 @@
+"""One recurrent model for all callers of the process: windows are gathered into batches.
+
+There is no timer. A worker thread runs whatever has gathered as soon as it is free: a lone window
+runs at once, and under load batches grow by themselves while the worker is busy, which makes each
+window cheaper. One window of a caller is in a batch at a time, for the next one depends on it.
+"""
+
+import asyncio
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH = 64
+"""Windows in one batch. More would not be cheaper for each, and would delay the first of them."""
+
+FIRST_ROWS = 16
+"""Callers that there is room for at first; doubled when they are more, never made less."""
+
+Floats = NDArray[np.float32]
+Samples = NDArray[np.int16]
+
+
+class BatchModel(Protocol):
+    """A recurrent model, as far as the engine needs to know it."""
+
+    window_samples: int
+    """Samples of each window."""
+
+    state_size: int
+    """Floats that the model remembers of each caller; all 0 for a new one."""
+
+    def infer(self, windows: Samples, states: Floats) -> Floats:
+        """Return each window's probability of speech, and update `states` in place.
+
+        Args:
+            windows: (batch, window_samples), batch at most `MAX_BATCH`.
+            states: (batch, state_size).
+        """
+        ...
+
+
+class EngineSession:
+    """One caller's place in the engine; a `VADDetector`."""
+
+    def __init__(
+        self, engine: "BatchEngine", row: int, on_confidence: Callable[[float], None]
+    ) -> None:
+        self.window_samples = engine.model.window_samples
+        self.on_confidence = on_confidence
+        self.loop = asyncio.get_running_loop()
+        self.row = row
+        self.first = 0
+        """Where in the row's ring the oldest window lies that has not run."""
+        self.num_waiting = 0
+        self.is_running = False
+        """Whether a window is in the batch that the worker has in hand."""
+        self.is_closed = False
+        self._engine = engine
+
+    def submit(self, window: bytes) -> None:
+        self._engine.submit(self, window)
+
+    def close(self) -> None:
+        self._engine.release(self)
+
+
+class BatchEngine:
+    """Owns a model, the memory of every caller in rows of arrays, and the thread that runs both.
+
+    A row takes `MAX_SUBMITTED_WINDOWS` windows and one state: 10 kB for Silero at 16 kHz. It is
+    zeroed when it is given back, so that nothing of one caller reaches the next.
+
+    If the model fails, the batch's windows count as silence: speech then ends as usual instead of
+    going on for ever, and the worker lives.
+
+    Attributes:
+        model: The model; only the worker calls it.
+        num_windows: Windows that were judged.
+        num_batches: Batches that they came in.
+        num_failed_batches: Batches in which the model raised an exception.
+    """
+
+    def __init__(self, model: BatchModel, name: str) -> None:
+        """Make an engine; its thread starts with the first caller.
+
+        Args:
+            model: What to run.
+            name: The thread's name.
+        """
+        self.model = model
+        self.num_windows = 0
+        self.num_batches = 0
+        self.num_failed_batches = 0
+        self._name = name
+        self._work = threading.Condition()
+        # What follows is guarded by `_work`.
+        self._windows: Samples = np.zeros(
+            (FIRST_ROWS, MAX_SUBMITTED_WINDOWS, model.window_samples), np.int16
+        )
+        self._states: Floats = np.zeros((FIRST_ROWS, model.state_size), np.float32)
+        self._sessions: list[EngineSession | None] = [None] * FIRST_ROWS
+        self._free_rows = list(reversed(range(FIRST_ROWS)))
+        self._ready: deque[EngineSession] = deque()
+        self._worker: threading.Thread | None = None
+        self._is_waiting = False
+        self._is_stopped = False
+
+    @property
+    def num_sessions(self) -> int:
+        """Callers that hold a row."""
+        return len(self._sessions) - len(self._free_rows)
+
+    def open(self, on_confidence: Callable[[float], None]) -> EngineSession:
+        """Give a row to a new caller; call on the thread of a running event loop.
+
+        Args:
+            on_confidence: Called on that event loop's thread, in the order of the windows.
+        """
+        with self._work:
+            if not self._free_rows:
+                self._reclaim_rows_of_closed_loops()
+            if not self._free_rows:
+                self._double_rows()
+            session = EngineSession(self, self._free_rows[-1], on_confidence)
+            self._sessions[self._free_rows.pop()] = session
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._worker.start()
+        return session
+
+    def submit(self, session: EngineSession, window: bytes) -> None:
+        """Copy a window to the session's row; the answer comes through its `on_confidence`.
+
+        Raises:
+            BufferError: As many windows wait as there is room for.
+            ValueError: The window has another length than the model's.
+        """
+        samples = np.frombuffer(window, "<i2")
+        if len(samples) != self.model.window_samples:
+            raise ValueError(
+                f"a window has {self.model.window_samples} samples, not {len(samples)}"
+            )
+        with self._work:
+            if session.is_closed:
+                return
+            if session.num_waiting == MAX_SUBMITTED_WINDOWS:
+                raise BufferError(f"{MAX_SUBMITTED_WINDOWS} windows of this caller wait already")
+            last = (session.first + session.num_waiting) % MAX_SUBMITTED_WINDOWS
+            self._windows[session.row, last] = samples
+            session.num_waiting += 1
+            if session.num_waiting == 1 and not session.is_running:
+                self._ready.append(session)
+                if self._is_waiting:
+                    self._work.notify()
+
+    def release(self, session: EngineSession) -> None:
+        """Take the row back; an answer on its way is dropped."""
+        with self._work:
+            if session.is_closed:
+                return
+            session.is_closed = True
+            if not session.is_running:  # otherwise the worker frees it when its batch is done
+                self._free_row(session)
+
+    def stop(self) -> None:
+        """End the worker after the batch in hand; windows that wait are not judged."""
+        with self._work:
+            self._is_stopped = True
+            self._work.notify()
+            worker = self._worker
+        if worker is not None:
+            worker.join(timeout=1.0)
+
+    def _free_row(self, session: EngineSession) -> None:
+        if session in self._ready:
+            self._ready.remove(session)
+        session.num_waiting = 0
+        self._windows[session.row] = 0
+        self._states[session.row] = 0.0
+        self._sessions[session.row] = None
+        self._free_rows.append(session.row)
+
+    def _reclaim_rows_of_closed_loops(self) -> None:
+        for session in tuple(self._sessions):
+            if session is not None and session.loop.is_closed() and not session.is_running:
+                session.is_closed = True
+                self._free_row(session)
+
+    def _double_rows(self) -> None:
+        num_rows = len(self._sessions)
+        self._windows = np.concatenate([self._windows, np.zeros_like(self._windows)])
+        self._states = np.concatenate([self._states, np.zeros_like(self._states)])
+        self._sessions += [None] * num_rows
+        self._free_rows += reversed(range(num_rows, 2 * num_rows))
+
+    def _run(self) -> None:
+        """Judge windows until `stop`; the worker thread's whole life."""
+        while True:
+            with self._work:
+                while not self._ready and not self._is_stopped:
+                    self._is_waiting = True
+                    self._work.wait()
+                    self._is_waiting = False
+                if self._is_stopped:
+                    return
+                batch, windows, states = self._take_batch()
+            confidences = self._infer(windows, states)
+            with self._work:
+                self._finish_batch(batch, None if confidences is None else states)
+            self._deliver(batch, [0.0] * len(batch) if confidences is None else confidences)
+
+    def _take_batch(self) -> tuple[list[EngineSession], Samples, Floats]:
+        batch = [self._ready.popleft() for _ in range(min(MAX_BATCH, len(self._ready)))]
+        rows = [session.row for session in batch]
+        windows = self._windows[rows, [session.first for session in batch]]
+        for session in batch:
+            session.first = (session.first + 1) % MAX_SUBMITTED_WINDOWS
+            session.num_waiting -= 1
+            session.is_running = True
+        return batch, windows, self._states[rows]
+
+    def _infer(self, windows: Samples, states: Floats) -> list[float] | None:
+        """Return the confidences, or None if the model failed."""
+        self.num_windows += len(windows)
+        self.num_batches += 1
+        try:
+            confidences: list[float] = self.model.infer(windows, states).tolist()
+            return confidences
+        except Exception:
+            # One line for the first failure is enough: the next batch is 10 ms away.
+            if self.num_failed_batches == 0:
+                logger.exception("the model failed; its windows count as silence")
+            self.num_failed_batches += 1
+            return None
+
+    def _finish_batch(self, batch: list[EngineSession], states: Floats | None) -> None:
+        """Keep the new states (None: the model failed, the old ones stay) and queue what waits."""
+        if states is not None:
+            self._states[[session.row for session in batch]] = states
+        for session in batch:
+            session.is_running = False
+            if session.is_closed:
+                self._free_row(session)
+            elif session.num_waiting:
+                self._ready.append(session)
+
+    def _deliver(self, batch: list[EngineSession], confidences: list[float]) -> None:
+        """Wake each event loop once, with all that belongs to it."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[EngineSession, float]]] = {}
+        for session, confidence in zip(batch, confidences, strict=True):
+            by_loop.setdefault(session.loop, []).append((session, confidence))
+        for loop, results in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_report, results)
+            except RuntimeError:  # the loop is closed, and with it everything that would listen
+                for session, _ in results:
+                    self.release(session)
+
+
+def _report(results: list[tuple[EngineSession, float]]) -> None:
+    """Tell sessions their confidences, on their event loop's thread."""
+    for session, confidence in results:
+        if session.is_closed:
+            continue
+        try:
+            session.on_confidence(confidence)
+        except Exception:
+            logger.exception("a listener to voice activity failed")
+
+
+_engines: dict[str, BatchEngine] = {}
+_engines_lock = threading.Lock()
+
+
+def shared_engine(name: str, load_model: Callable[[], BatchModel]) -> BatchEngine:
+    """Return the process's engine of that name; the first call makes it and loads the model."""
+    with _engines_lock:
+        engine = _engines.get(name)
+        if engine is None:
+            engine = _engines[name] = BatchEngine(load_model(), f"voicewire-{name}")
+        return engine
+
+
+def _stop_engines() -> None:
+    # A daemon thread that is inside the BLAS when the interpreter goes away can crash it.
+    for engine in _engines.values():
+        engine.stop()
+
+
+def _forget_engines_after_fork() -> None:
+    # A fork copies no threads, and locks as they happen to be: the child makes its own.
+    global _engines, _engines_lock
+    _engines = {}
+    _engines_lock = threading.Lock()
+
+
+atexit.register(_stop_engines)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_engines_after_fork)
