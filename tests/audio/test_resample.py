@@ -189,7 +189,7 @@ def test_a_normalizer_keeps_a_refused_change_from_ending_the_stream() -> None:
 @pytest.mark.parametrize("num_channels", [0, 9])
 def test_a_normalizer_refuses_absurd_channels(num_channels: int) -> None:
     normalizer = StreamNormalizer(16000, 1)
-    with pytest.raises(ValueError, match="channels; expected 1..8"):
+    with pytest.raises(ValueError, match="channels; expected 1"):
         normalizer.process(bytes(1440), 16000, num_channels)
 
 

@@ -76,5 +76,5 @@ def parse_wav(data: bytes) -> tuple[bytes, int, int]:
                 bits = 8 * file.getsampwidth()
                 raise ValueError(f"the WAV holds {bits}-bit samples; 16-bit PCM is expected")
             return file.readframes(file.getnframes()), file.getframerate(), file.getnchannels()
-    except (wave.Error, EOFError) as exc:
-        raise ValueError(f"not a 16-bit PCM WAV: {exc or 'it ends too early'}") from exc
+    except (wave.Error, EOFError, RuntimeError) as exc:  # `wave` seeks by sizes from the file
+        raise ValueError(f"not a 16-bit PCM WAV: {str(exc) or 'it ends too early'}") from exc
