@@ -90,15 +90,18 @@ class SegmentedSTTService(Service):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         assert isinstance(frame, _SegmentFrame)  # noqa: S101 - nothing else is handled
-        started_at = self._require_setup().clock.now()
+        clock = self._require_setup().clock
+        started_at = clock.now()
+        text = ""
         try:
-            text = (await self.transcribe(self._join(frame.frames))).strip()
+            if frame.is_final or self._is_speaking:
+                text = (await self.transcribe(self._join(frame.frames))).strip()
         finally:
             if not frame.is_final:
                 self._is_interim_pending = False
         if frame.is_final:
-            self.report_metric("ttfb_secs", self._require_setup().clock.now() - started_at)
-        if not text or (not frame.is_final and not self._is_speaking):
+            self.report_metric("ttfb_secs", clock.now() - started_at)
+        if not text or not (frame.is_final or self._is_speaking):
             return
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         kind = TranscriptionFrame if frame.is_final else InterimTranscriptionFrame
