@@ -29,7 +29,7 @@ from voicewire.serializers import ProtobufFrameSerializer
 
 PCM = bytes(range(8))
 
-# Made by Pipecat 1.14.0's own serializer, but for the JavaScript client's.
+# Made by the serializer of Pipecat 1.14.0.
 AUDIO = bytes.fromhex(
     "122908ac0212154f7574707574417564696f5261774672616d6523371a08000102030405060720807d2801"
 )
@@ -53,7 +53,14 @@ MESSAGE = bytes.fromhex(
     "65227d7d"
 )
 INTERRUPTION = bytes.fromhex("2a1708091213496e74657272757074696f6e4672616d652339")
+
+# Made by the serializer of @pipecat-ai/websocket-transport 1.7.1.
 JAVASCRIPT_AUDIO = bytes.fromhex("12161205617564696f1a08000102030405060720807d2801")
+JAVASCRIPT_MESSAGE = bytes.fromhex(
+    "22510a4f7b226c6162656c223a22727476692d6169222c2274797065223a22636c69656e742d7265616479222c"
+    "226964223a2231613262222c2264617461223a7b2274657874223a224772c3bcc39f65227d7d"
+)
+
 
 MESSAGE_CONTENT = {
     "label": "rtvi-ai",
@@ -164,6 +171,16 @@ def test_a_message_is_understood() -> None:
     assert frame.message == MESSAGE_CONTENT
 
 
+def test_a_message_from_the_javascript_client_is_understood() -> None:
+    frame = decode(JAVASCRIPT_MESSAGE)
+    assert frame.message == {
+        "label": "rtvi-ai",
+        "type": "client-ready",
+        "id": "1a2b",
+        "data": {"text": "Grüße"},
+    }
+
+
 def test_an_interruption_is_understood() -> None:
     frame = decode(INTERRUPTION)
     assert type(frame) is InterruptionFrame
@@ -259,7 +276,7 @@ def test_messages_survive_the_round_trip(value: Any) -> None:
         (OutputAudioRawFrame(PCM, 0, 1), "sample rate 0 Hz; expected 8000..192000"),
         (OutputAudioRawFrame(PCM, 16000, 0), "0 channels; expected 1..8"),
         (OutputAudioRawFrame(None, 16000, 1), "OutputAudioRawFrame cannot be sent"),  # type: ignore[arg-type]
-        (TextFrame("\ud800"), "surrogates not allowed"),
+        (TextFrame("\ud800"), "TextFrame cannot be sent"),
         (labelled(OutputAudioRawFrame(PCM, 16000, 1), -1, "x"), "cannot be sent"),
         (labelled(OutputAudioRawFrame(PCM, 16000, 1), 1, "x", pts=-5), "cannot be sent"),
         (labelled(OutputAudioRawFrame(PCM, 16000, 1), 1, "x", pts=2**64), "cannot be sent"),

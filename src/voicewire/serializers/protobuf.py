@@ -83,7 +83,7 @@ class ProtobufFrameSerializer(FrameSerializer):
             raise FrameDecodeError("empty_message", message)
         try:
             content = proto.Frame.FromString(data)
-        except DecodeError:
+        except (DecodeError, UnicodeDecodeError):  # the latter by protobuf without its C part
             raise explain_fault(data) from None
         which = content.WhichOneof("frame")
         if which is None:
