@@ -1,0 +1,79 @@
+"""The engine's part in the opening handshake: is it valid WebSocket, and what is the answer?"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from voicewire.transports.handshake import Rejection
+
+
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """Lets warnings through; the engine's debug lines would show what people say."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the standard library's name
+        return level >= logging.WARNING and super().isEnabledFor(level)
+
+
+_logger = _QuietLogger(logging.getLogger(__name__), {})
+
+
+class Upgrade:
+    """One handshake, checked but not yet answered.
+
+    Attributes:
+        engine: The sans-I/O WebSocket protocol; open once `accept` has been called.
+        rejection: Why it is not valid; None if it is.
+    """
+
+    def __init__(self, head: bytes, *, subprotocols: Sequence[str], max_message_bytes: int) -> None:
+        """Check a complete request head, blank line included."""
+        ours = [Subprotocol(name) for name in subprotocols]
+        self.engine = ServerProtocol(
+            # Without extensions there is no compression, which costs more than audio saves.
+            extensions=None,
+            select_subprotocol=_make_selector(ours),
+            max_size=max_message_bytes,
+            logger=_logger,
+        )
+        self.rejection: Rejection | None = None
+        self._response: Response | None = None
+        self.engine.receive_data(head)
+        events = self.engine.events_received()
+        if not events or not isinstance(events[0], Request):
+            self.rejection = Rejection(400, "the WebSocket handshake is malformed")
+            return
+        response = self.engine.accept(events[0])
+        if response.status_code == 101:
+            self._response = response
+        else:
+            self.rejection = _to_rejection(response)
+
+    def accept(self) -> bytes:
+        """Open the engine and return the answer for the wire."""
+        if self._response is None:
+            raise RuntimeError("a handshake that is not valid cannot be accepted")
+        self.engine.send_response(self._response)
+        return b"".join(self.engine.data_to_send())
+
+
+def _make_selector(ours: Sequence[Subprotocol]) -> Any:
+    def select(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        return next((name for name in ours if name in offered), None)
+
+    return select
+
+
+def _to_rejection(response: Response) -> Rejection:
+    kept = {
+        name: value
+        for name, value in response.headers.raw_items()
+        if name.lower() in ("allow", "upgrade")
+    }
+    if response.status_code == 426:
+        kept["Sec-WebSocket-Version"] = "13"
+    reason = bytes(response.body).decode(errors="replace").partition("\n")[0]
+    return Rejection(response.status_code, reason, kept)
