@@ -1,0 +1,228 @@
+"""The first moments of a TCP connection: read a request head, then hand the socket on."""
+
+import asyncio
+import http
+import json
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, cast
+
+from voicewire.clock import TimerHandle
+from voicewire.transports.connection import Connection
+from voicewire.transports.handshake import (
+    HEAD_END,
+    BadHandshakeError,
+    HandshakeRequest,
+    Rejection,
+    parse_head,
+)
+from voicewire.transports.origins import origin_refusal
+from voicewire.transports.upgrade import Upgrade
+
+if TYPE_CHECKING:
+    from voicewire.transports.listener import Listener
+
+logger = logging.getLogger(__name__)
+
+LINGER_SECS = 2.0
+"""How long a refused peer may take to read the answer and hang up."""
+
+
+class FrontDoor(asyncio.Protocol):
+    """One socket that has not yet become a WebSocket connection or an HTTP one.
+
+    It holds at most a request head and what one read brings behind it, and it is gone when the
+    handshake deadline has passed, however slowly the bytes trickle in.
+    """
+
+    def __init__(self, listener: "Listener") -> None:
+        self._listener = listener
+        self._settings = listener.settings
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._deadline: TimerHandle | None = None
+        self._admission: asyncio.Task[None] | None = None
+        self._has_head = False
+        self._is_refused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast: uvloop's transports are not derived from asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
+        self._listener.door_opened(self)
+        self._deadline = self._listener.clock.call_later(
+            self._settings.handshake_timeout_secs, self._deadline_passed
+        )
+        if self._listener.num_pending_handshakes > self._settings.max_pending_handshakes:
+            self._refuse(Rejection(503, "too many handshakes at once", {"Retry-After": "1"}))
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        searched = len(self._buffer)
+        self._buffer += data
+        limit = self._settings.max_head_bytes
+        if self._has_head:
+            if len(self._buffer) > limit and self._transport is not None:
+                self._transport.pause_reading()  # it waits for its admission; so may its bytes
+            return
+        blank_line = HEAD_END.search(self._buffer, max(0, searched - 3))
+        if (blank_line.end() if blank_line else len(self._buffer)) > limit:
+            self._refuse(Rejection(431, f"the request head is longer than {limit} bytes"))
+        elif blank_line:
+            self._has_head = True
+            self._head_received(bytes(self._buffer[: blank_line.end()]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        if self._admission is not None:
+            self._admission.cancel()
+
+    def abort(self) -> None:
+        """Drop the socket."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _head_received(self, head: bytes) -> None:
+        parsed = parse_head(head)
+        if parsed is None or not parsed.is_websocket_upgrade:
+            self._hand_to_http()
+            return
+        upgrade = Upgrade(
+            head,
+            subprotocols=self._settings.subprotocols,
+            max_message_bytes=self._settings.connection.max_message_bytes,
+        )
+        if upgrade.rejection is not None:
+            self._refuse(upgrade.rejection)
+            return
+        try:
+            request = parsed.to_handshake_request(self._remote_address())
+        except BadHandshakeError as exc:
+            self._refuse(Rejection(400, str(exc)))
+            return
+        del self._buffer[: len(head)]
+        refusal = origin_refusal(
+            request.headers.get("origin"), request.headers["host"], self._settings.allowed_origins
+        )
+        if refusal is not None:
+            self._refuse(Rejection(403, refusal))
+        elif len(self._listener.connections) >= self._settings.max_connections:
+            self._refuse(Rejection(503, "too many connections", {"Retry-After": "5"}))
+        else:
+            self._ask_for_admission(request, upgrade)
+
+    def _ask_for_admission(self, request: HandshakeRequest, upgrade: Upgrade) -> None:
+        admit = self._listener.admit
+        try:
+            answer = None if admit is None else admit(request)
+        except Exception as exc:  # noqa: BLE001 - it is logged with its traceback
+            self._admission_failed(request, exc)
+            return
+        if isinstance(answer, Awaitable):
+            self._admission = self._listener.spawn(self._await_admission(answer, request, upgrade))
+        else:
+            self._settle(answer, request, upgrade)
+
+    async def _await_admission(
+        self, answer: Awaitable[Rejection | None], request: HandshakeRequest, upgrade: Upgrade
+    ) -> None:
+        try:
+            rejection = await answer
+        except Exception as exc:  # noqa: BLE001 - it is logged with its traceback
+            self._admission_failed(request, exc)
+            return
+        # From here on nothing waits: who has been admitted reaches on_connection.
+        self._settle(rejection, request, upgrade)
+
+    def _settle(
+        self, rejection: Rejection | None, request: HandshakeRequest, upgrade: Upgrade
+    ) -> None:
+        transport = self._transport
+        if rejection is not None:
+            self._refuse(rejection)
+        elif transport is not None:
+            self._leave()
+            transport.write(upgrade.accept())
+            connection = Connection(
+                transport,
+                upgrade.engine,
+                request,
+                self._settings.connection,
+                clock=self._listener.clock,
+                early_bytes=bytes(self._buffer),
+                on_lost=self._listener.connections.discard,
+            )
+            transport.set_protocol(connection)
+            self._listener.welcome(connection)
+
+    def _admission_failed(self, request: HandshakeRequest, exc: Exception) -> None:
+        logger.error("admission of %s failed", request.remote_address, exc_info=exc)
+        self._refuse(Rejection(500, "the server could not decide about this connection"))
+
+    def _hand_to_http(self) -> None:
+        http_side = self._listener.http_side
+        transport = self._transport
+        if http_side is None:
+            self._refuse(Rejection(426, "only WebSocket is spoken here", {"Upgrade": "websocket"}))
+        elif http_side.num_connections >= self._settings.max_http_connections:
+            self._refuse(Rejection(503, "too many HTTP connections", {"Retry-After": "5"}))
+        elif transport is not None:
+            self._leave()
+            http_side.take_over(transport, bytes(self._buffer))
+
+    def _refuse(self, rejection: Rejection) -> None:
+        if self._is_refused or self._transport is None:
+            return
+        self._is_refused = True
+        self._buffer.clear()
+        logger.info("refused %s: %d %s", self._remote_address(), rejection.status, rejection.reason)
+        transport = self._transport
+        transport.write(_to_bytes(rejection))
+        if transport.can_write_eof() and not transport.is_closing():
+            # Not close(): with bytes unread that sends RST, and the peer loses the answer.
+            transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
+        self._cancel_deadline()
+        self._deadline = self._listener.clock.call_later(LINGER_SECS, self.abort)
+
+    def _deadline_passed(self) -> None:
+        self._deadline = None
+        if self._admission is not None:
+            self._admission.cancel()
+            self._refuse(Rejection(503, "admission took too long", {"Retry-After": "5"}))
+        else:
+            self._refuse(Rejection(408, "the request head did not arrive in time"))
+
+    def _leave(self) -> None:
+        """Stop being responsible for the socket."""
+        self._cancel_deadline()
+        self._transport = None
+        self._listener.door_closed(self)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _remote_address(self) -> tuple[str, int]:
+        peer = self._transport and self._transport.get_extra_info("peername")
+        return (str(peer[0]), int(peer[1])) if peer else ("", 0)
+
+
+def _to_bytes(rejection: Rejection) -> bytes:
+    try:
+        phrase = http.HTTPStatus(rejection.status).phrase
+    except ValueError:
+        phrase = "Refused"
+    body = json.dumps({"detail": rejection.reason}).encode()
+    fields = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **rejection.headers,
+    }
+    lines = [f"HTTP/1.1 {rejection.status} {phrase}"]
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body

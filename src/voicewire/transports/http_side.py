@@ -1,0 +1,179 @@
+"""Plain HTTP on the same port: uvicorn's protocol serves an ASGI application on a given socket."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from voicewire.clock import Clock, TimerHandle
+from voicewire.transports.settings import ListenerSettings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+OnUpgrade = Callable[[asyncio.Transport, bytes], None]
+
+
+class HttpSide:
+    """All plain HTTP connections of a listener, without uvicorn's server around them."""
+
+    def __init__(
+        self,
+        http_app: "Callable[[], ASGIApp]",
+        settings: ListenerSettings,
+        clock: Clock,
+        *,
+        on_upgrade: OnUpgrade,
+    ) -> None:
+        """Load the application.
+
+        Args:
+            http_app: Makes it.
+            settings: Timeouts and the bound of a request head.
+            clock: For the timeout of a request.
+            on_upgrade: Takes a socket back whose next request asks for WebSocket.
+        """
+        self._config = Config(
+            http_app,
+            factory=True,
+            http=H11Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,  # the library never configures logging
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=settings.http_keep_alive_secs,
+            h11_max_incomplete_event_size=settings.max_head_bytes,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._settings = settings
+        self._clock = clock
+        self._on_upgrade = on_upgrade
+        self._protocols: set[_HttpProtocol] = set()
+
+    @property
+    def num_connections(self) -> int:
+        return len(self._protocols)
+
+    def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Serve a socket on which `data`, a request head and what followed it, has been read."""
+        protocol = _HttpProtocol(
+            self._config,
+            self._state,
+            clock=self._clock,
+            request_timeout_secs=self._settings.http_request_timeout_secs,
+            on_upgrade=self._on_upgrade,
+            on_gone=self._protocols.discard,
+        )
+        self._protocols.add(protocol)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+    async def close(self, grace_secs: float) -> None:
+        """End every connection; responses in progress get `grace_secs`."""
+        for protocol in list(self._protocols):
+            protocol.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_secs):
+                while self._state.tasks:
+                    await asyncio.wait(self._state.tasks)
+        for protocol in list(self._protocols):
+            protocol.transport.abort()
+        tasks = list(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_secs):
+                # An aborted socket is gone after a turn or two of the event loop.
+                while self._protocols:  # noqa: ASYNC110 - no event for so short a wait
+                    await asyncio.sleep(0)
+
+
+class _HttpProtocol(H11Protocol):
+    """uvicorn's protocol, with a deadline for slow requests and a way back to WebSocket."""
+
+    def __init__(
+        self,
+        config: Config,
+        state: ServerState,
+        *,
+        clock: Clock,
+        request_timeout_secs: float,
+        on_upgrade: OnUpgrade,
+        on_gone: Callable[[Any], None],
+    ) -> None:
+        super().__init__(config, state, app_state={})
+        self.access_log = False
+        self._clock = clock
+        self._request_timeout_secs = request_timeout_secs
+        self._on_upgrade = on_upgrade
+        self._on_gone = on_gone
+        self._request_deadline: TimerHandle | None = None
+        self._has_left = False
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_request()
+
+    def end(self) -> None:
+        """Close after the response in progress, at once if there is none."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        # A proxy that keeps its connections may send a handshake behind other requests.
+        fields = [b"%s: %s\r\n" % (bytes(name), bytes(value)) for name, value in self.headers]
+        head = b"%s %s HTTP/1.1\r\n%s\r\n" % (event.method, event.target, b"".join(fields))
+        self._leave()
+        self.connections.discard(self)
+        self._on_upgrade(self.transport, head + self.conn.trailing_data[0])
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return True
+
+    def _watch_request(self) -> None:
+        """Keep an absolute deadline while a request has begun and not ended."""
+        conn = self.conn
+        is_arriving = not self._has_left and (
+            conn.their_state is h11.SEND_BODY
+            or (conn.their_state is h11.IDLE and bool(conn.trailing_data[0]))
+        )
+        if not is_arriving:
+            self._cancel_deadline()
+        elif self._request_deadline is None:
+            self._request_deadline = self._clock.call_later(
+                self._request_timeout_secs, self._request_timed_out
+            )
+
+    def _request_timed_out(self) -> None:
+        self._request_deadline = None
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        self._has_left = True
+        self._cancel_deadline()
+        self._on_gone(self)
+
+    def _cancel_deadline(self) -> None:
+        if self._request_deadline is not None:
+            self._request_deadline.cancel()
+            self._request_deadline = None

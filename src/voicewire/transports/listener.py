@@ -1,0 +1,190 @@
+"""The listening side of a port: WebSocket callers and plain HTTP requests through one door."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from voicewire.clock import Clock, MonotonicClock
+from voicewire.transports.connection import Connection
+from voicewire.transports.front_door import FrontDoor
+from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.settings import ListenerSettings
+from voicewire.transports.sockets import bind_sockets
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from voicewire.transports.http_side import HttpSide
+
+logger = logging.getLogger(__name__)
+
+Admit = Callable[[HandshakeRequest], Rejection | Awaitable[Rejection | None] | None]
+
+CLOSE_GRACE_SECS = 1.0
+"""How long HTTP responses in progress may take to end when the listener closes."""
+
+
+class Listener:
+    """Accepts callers on one port.
+
+    ::
+
+        listener = Listener(host="localhost", port=0, on_connection=serve_caller)
+        listener.bind()          # from here on the kernel holds callers
+        await listener.start()   # from here on they are answered
+        ...
+        await listener.close()
+
+    `admit` is asked about each valid handshake, after the origin, and before it is answered. Once
+    it has admitted one, `on_connection` is called for it, exactly once, even if the caller has
+    left meanwhile. If the caller leaves while an asynchronous `admit` is still thinking, that is
+    cancelled.
+
+    Attributes:
+        connections: The open WebSocket connections; closing them is their owner's part.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        on_connection: Callable[[Connection], None],
+        admit: Admit | None = None,
+        http_app: "Callable[[], ASGIApp] | None" = None,
+        settings: ListenerSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Describe the door; nothing is opened yet.
+
+        Args:
+            host: "localhost" is both IPv4 and IPv6 loopback, "" every interface.
+            port: 0 picks a free one; see `port` after `bind`.
+            on_connection: Called with each connection; it, or somebody later, calls its `start`.
+            admit: Who may come in; None for everybody whose origin is right.
+            http_app: Makes the ASGI application for what is no WebSocket; None answers 426.
+            settings: Limits and timeouts.
+            clock: For the timeouts.
+        """
+        self.host = host
+        self.admit = admit
+        self.settings = settings or ListenerSettings()
+        self.clock: Clock = clock or MonotonicClock()
+        self.connections: set[Connection] = set()
+        self.http_side: HttpSide | None = None
+        self._port = port
+        self._on_connection = on_connection
+        self._http_app = http_app
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._doors: set[FrontDoor] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The port; after `bind` never 0."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine, or one that knows the host's name, connects."""
+        host = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(  # noqa: S104
+            self.host, self.host
+        )
+        return f"ws://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    @property
+    def num_pending_handshakes(self) -> int:
+        return len(self._doors)
+
+    def bind(self) -> None:
+        """Open the port; callers queue in the kernel until `start`.
+
+        Raises:
+            AddressInUseError: Somebody else listens there.
+            ConfigurationError: The host is no address of this machine.
+        """
+        if self._sockets:
+            raise RuntimeError("the listener is bound already")
+        self._sockets = bind_sockets(self.host, self._port, self.settings)
+        self._port = self._sockets[0].getsockname()[1]
+
+    async def start(self) -> None:
+        """Begin to accept; binds first where `bind` has not been called."""
+        if self._servers:
+            raise RuntimeError("the listener has been started already")
+        if not self._sockets:
+            self.bind()
+        if self._http_app is not None:
+            # Not at the top: a process that only speaks WebSocket does not need uvicorn.
+            from voicewire.transports.http_side import HttpSide
+
+            self.http_side = HttpSide(
+                self._http_app, self.settings, self.clock, on_upgrade=self._readmit
+            )
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            server = await loop.create_server(
+                lambda: FrontDoor(self), sock=sock, backlog=self.settings.backlog
+            )
+            self._servers.append(server)
+
+    async def close(self) -> None:
+        """Stop listening, and end everything but the open WebSocket connections."""
+        for server in self._servers:
+            # wait_closed would wait for the WebSocket connections too (Python 3.12).
+            server.close()
+        if not self._servers:
+            for sock in self._sockets:
+                sock.close()
+        self._servers.clear()
+        self._sockets.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        for door in list(self._doors):
+            door.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.http_side is not None:
+            await self.http_side.close(CLOSE_GRACE_SECS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_GRACE_SECS):
+                # An aborted socket is gone after a turn or two of the event loop.
+                while self._doors:  # noqa: ASYNC110 - no event for so short a wait
+                    await asyncio.sleep(0)
+        # uvloop closes a listening socket in the next turn; then the port is free.
+        await asyncio.sleep(0)
+
+    # For the front doors.
+
+    def door_opened(self, door: FrontDoor) -> None:
+        self._doors.add(door)
+
+    def door_closed(self, door: FrontDoor) -> None:
+        self._doors.discard(door)
+
+    def spawn(self, admission: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run an asynchronous admission; `close` cancels what is still running."""
+        task = asyncio.get_running_loop().create_task(admission)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def welcome(self, connection: Connection) -> None:
+        """Give an accepted connection to the owner."""
+        self.connections.add(connection)
+        try:
+            self._on_connection(connection)
+        except Exception:
+            logger.exception("connection %s: on_connection failed", connection.id)
+            connection.close(1011, "internal error")
+
+    def _readmit(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Take a socket back on which a WebSocket handshake followed HTTP requests."""
+        door = FrontDoor(self)
+        transport.set_protocol(door)
+        door.connection_made(transport)
+        door.data_received(data)
