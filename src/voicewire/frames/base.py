@@ -19,7 +19,7 @@ class Frame:
     """Something that flows through a pipeline.
 
     Attributes:
-        id: Unique in this process.
+        id: Unique among the frames made here; one from a client keeps the client's number.
         pts: Presentation time in nanoseconds, where the source gave one.
     """
 
