@@ -14,19 +14,17 @@ what onnxruntime says to the recordings in `tests/data/speech` and to noise, ins
 
 import hashlib
 import sys
-import wave
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 ONNX_SHA256 = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
 ROOT = Path(__file__).parent.parent
 WEIGHTS_DIR = ROOT / "src/voicewire/vad/weights"
-SPEECH_DIR = ROOT / "tests/data/speech"
 GOLDEN_FILE = ROOT / "tests/data/silero_golden.npz"
-GOLDEN_RECORDINGS = ("sense_0870", "sense_0880", "sense_0890")
 BRANCH_RATES = {"then_branch": 16000, "else_branch": 8000}
 
 Floats = NDArray[np.float32]
@@ -67,6 +65,9 @@ def write_weights(path: Path) -> None:
 
 def write_golden(path: Path) -> None:
     """Write the probabilities of every window of every input, at both rates."""
+    sys.path.insert(0, str(ROOT))
+    from tests.vad.golden import golden_inputs
+
     golden = {}
     for rate in (16000, 8000):
         for name, pcm in golden_inputs(rate).items():
@@ -75,26 +76,8 @@ def write_golden(path: Path) -> None:
     print(f"{GOLDEN_FILE.name}: {', '.join(f'{k} {v.shape}' for k, v in golden.items())}")
 
 
-def golden_inputs(rate: int) -> dict[str, NDArray[np.int16]]:
-    """Return the recordings and seeded noise as 16-bit samples.
-
-    At 8000 Hz every second sample is taken as it is: aliased, but the same on every machine, and
-    the model's answer to it is what is compared, not how good that answer is.
-    """
-    inputs: dict[str, NDArray[np.int16]] = {}
-    for name in GOLDEN_RECORDINGS:
-        with wave.open(str(SPEECH_DIR / f"{name}.wav"), "rb") as file:
-            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        inputs[name] = samples[:: 16000 // rate]
-    inputs["noise"] = np.random.RandomState(1).randint(-9000, 9000, 2 * rate).astype(np.int16)
-    return inputs
-
-
 def reference_probabilities(path: Path, pcm: NDArray[np.int16], rate: int) -> Floats:
     """Return onnxruntime's probability for each whole window, its state carried along."""
-    # The tests import this module for `golden_inputs` alone.
-    import onnxruntime
-
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     window, context = rate * 32 // 1000, rate * 4 // 1000
     audio = pcm.astype(np.float32) / np.float32(32768)

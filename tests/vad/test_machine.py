@@ -46,7 +46,7 @@ def test_the_defaults_are_pipecats() -> None:
 
 
 def test_a_misspelt_parameter_names_the_right_one() -> None:
-    with pytest.raises(ValidationError, match="'stop_sec'.* Did you mean 'stop_secs'"):
+    with pytest.raises(ValidationError, match=r"'stop_sec'.* Did you mean 'stop_secs'"):
         VADParams.model_validate({"stop_sec": 1.0})
 
 
