@@ -43,14 +43,11 @@ from voicewire.frames import (
 AUDIO_TYPES = [InputAudioRawFrame, OutputAudioRawFrame, TTSAudioRawFrame]
 
 
-def all_frame_types(base: type[Frame] = Frame) -> list[type[Frame]]:
-    return [base, *(found for child in base.__subclasses__() for found in all_frame_types(child))]
-
-
-OUR_FRAME_TYPES = [
+# Not by __subclasses__: until it is collected, it lists a dataclass from before it got its slots.
+OUR_FRAME_TYPES: list[type[Frame]] = [
     frame_type
-    for frame_type in all_frame_types()
-    if frame_type.__module__.startswith("voicewire.frames.")
+    for frame_type in vars(voicewire.frames).values()
+    if isinstance(frame_type, type) and issubclass(frame_type, Frame)
 ]
 
 
