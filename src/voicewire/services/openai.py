@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from voicewire.errors import MissingExtraError
@@ -21,6 +21,7 @@ class OpenAILLMService(LLMService):
         temperature: Of sampling; None leaves it to the server.
         max_tokens: Longest answer; None leaves it to the server.
         timeout_secs: Longest wait for the server's next words.
+        extra: Further keywords of `chat.completions.create`, such as `stop` or `extra_body`.
         name: For logs.
     """
 
@@ -33,6 +34,7 @@ class OpenAILLMService(LLMService):
         temperature: float | None = None,
         max_tokens: int | None = None,
         timeout_secs: float = 30.0,
+        extra: Mapping[str, Any] | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
@@ -40,7 +42,11 @@ class OpenAILLMService(LLMService):
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_secs = timeout_secs
-        self._options: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
+        self._options: dict[str, Any] = dict(extra or {})
+        if temperature is not None:
+            self._options["temperature"] = temperature
+        if max_tokens is not None:
+            self._options["max_tokens"] = max_tokens
         self._client: Any = None
 
     async def setup(self, setup: ProcessorSetup) -> None:
@@ -57,9 +63,8 @@ class OpenAILLMService(LLMService):
             self._client = None
 
     async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
-        options = {name: value for name, value in self._options.items() if value is not None}
         stream = await self._client.chat.completions.create(
-            model=self.model, messages=messages, stream=True, **options
+            model=self.model, messages=messages, stream=True, **self._options
         )
         async with stream:
             async for chunk in stream:
