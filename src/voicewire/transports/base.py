@@ -1,6 +1,7 @@
 """The two ends of every pipeline: what comes from a client and what goes to it."""
 
-from abc import abstractmethod
+import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from voicewire.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
+    ClientDisconnectedFrame,
     EndFrame,
     Frame,
     InterruptionFrame,
@@ -23,16 +25,19 @@ from voicewire.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
+from voicewire.pipeline.processor import Processor, PushHook
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import TransportParams
 from voicewire.transports.stats import TransportStats
 from voicewire.vad import VADEvent
 
+logger = logging.getLogger(__name__)
+
 DOWNSTREAM = FrameDirection.DOWNSTREAM
 UPSTREAM = FrameDirection.UPSTREAM
 
 
-class BaseTransport(EventEmitter):
+class BaseTransport(EventEmitter, ABC):
     """Brings callers to a pipeline: `input()` is its first processor, `output()` its last.
 
     The two ends are made when first asked for.
@@ -55,6 +60,7 @@ class BaseTransport(EventEmitter):
         self._output_name = output_name
         self._input: InputTransport | None = None
         self._output: OutputTransport | None = None
+        self._watchers: list[PushHook] = []
 
     def input(self) -> "InputTransport":
         """Return the processor that brings what the client sends."""
@@ -68,6 +74,31 @@ class BaseTransport(EventEmitter):
             self._output = OutputTransport(self, name=self._output_name)
         return self._output
 
+    def watch(self, watcher: PushHook) -> None:
+        """Tell `watcher` of each frame that either end pushes, once the pipeline has started.
+
+        For those who do not make the pipeline, and so cannot give it observers. `watcher` is called
+        on the stack of the push: it must not wait, nor raise.
+        """
+        self._watchers.append(watcher)
+
+    def add_watchers(self, hook: PushHook | None) -> PushHook | None:
+        """Return what an end calls at each push, given the pipeline's own hook."""
+        hooks = [*self._watchers, *([hook] if hook is not None else [])]
+        if len(hooks) <= 1:
+            return hooks[0] if hooks else None
+
+        def call_all(source: Processor, to: Processor, frame: Frame, way: FrameDirection) -> None:
+            for each in hooks:
+                each(source, to, frame, way)
+
+        return call_all
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `output()` has been asked for."""
+        return self._output is not None
+
     @abstractmethod
     async def open(self, setup: ProcessorSetup) -> None:
         """Get ready, before the pipeline starts. Called by each end; the first call counts."""
@@ -79,6 +110,10 @@ class BaseTransport(EventEmitter):
     @abstractmethod
     def end(self, code: int, reason: str) -> None:
         """Say goodbye to the caller: the last frame has gone out."""
+
+    @abstractmethod
+    def forgotten(self) -> None:
+        """Know that the pipeline has dropped what was the last caller's."""
 
     @abstractmethod
     async def shut(self) -> None:
@@ -99,6 +134,7 @@ class InputTransport(InlineProcessor):
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
+        self._on_push = self._transport.add_watchers(setup.on_push)
         await self._transport.open(setup)
 
     async def cleanup(self) -> None:
@@ -106,7 +142,7 @@ class InputTransport(InlineProcessor):
 
     def process(self, frame: Frame, direction: FrameDirection) -> None:
         self.push(frame, direction)
-        if isinstance(frame, StartFrame) and self._transport._output is None:
+        if isinstance(frame, StartFrame) and not self._transport.has_output:
             self._transport.begin()
 
     def on_vad_event(self, event: VADEvent) -> None:
@@ -135,9 +171,11 @@ class OutputTransport(InlineProcessor):
     def __init__(self, transport: BaseTransport, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._transport = transport
+        self._has_warned_of_mute = False
         self._system_actions: dict[type[Frame], Callable[[Any], None]] = {
             StartFrame: self._on_start,
             CancelFrame: self._on_cancel,
+            ClientDisconnectedFrame: self._on_client_disconnected,
             InterruptionFrame: self._on_interruption,
             OutputTransportMessageUrgentFrame: self._on_urgent,
             OutputDTMFUrgentFrame: self._on_urgent,
@@ -145,6 +183,7 @@ class OutputTransport(InlineProcessor):
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
+        self._on_push = self._transport.add_watchers(setup.on_push)
         await self._transport.open(setup)
 
     async def cleanup(self) -> None:
@@ -181,13 +220,18 @@ class OutputTransport(InlineProcessor):
 
     def _put(self, frame: Frame) -> None:
         outbound = self._transport.outbound
-        is_audio = isinstance(frame, OutputAudioRawFrame)
-        if outbound is not None and (self._transport.params.audio_out_enabled or not is_audio):
-            outbound.put(frame)
-        elif isinstance(frame, OutputAudioRawFrame):
+        if isinstance(frame, OutputAudioRawFrame) and not self._can_speak(outbound):
             self._transport.stats.audio_out_dropped_secs += frame.duration_secs
-        else:
+        elif outbound is None:
             self.on_sent(frame)
+        else:
+            outbound.put(frame)
+
+    def _can_speak(self, outbound: Outbound | None) -> bool:
+        if not self._transport.params.audio_out_enabled and not self._has_warned_of_mute:
+            self._has_warned_of_mute = True
+            logger.warning("%s drops all audio without audio_out_enabled=True", self.name)
+        return outbound is not None and self._transport.params.audio_out_enabled
 
     def _on_start(self, frame: Frame) -> None:
         self._transport.begin()
@@ -196,6 +240,9 @@ class OutputTransport(InlineProcessor):
         if self._transport.outbound is not None:
             self._transport.outbound.close()
         self._transport.end(1001, "the server ends the conversation")
+
+    def _on_client_disconnected(self, frame: Frame) -> None:
+        self._transport.forgotten()
 
     def _on_interruption(self, frame: InterruptionFrame) -> None:
         if self._transport.outbound is not None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import copy
+import logging
 
 from voicewire.clock import Clock, MonotonicClock
+from voicewire.errors import ConfigurationError
 from voicewire.frames import ClientConnectedFrame, ClientDisconnectedFrame
 from voicewire.pipeline import ProcessorSetup
 from voicewire.pipeline.owner import TaskOwner
+from voicewire.serializers import FrameSerializer
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
@@ -19,14 +22,25 @@ from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.settings import ConnectionSettings, ListenerSettings
 
+logger = logging.getLogger(__name__)
+
 CLOSE_REPLACED = 4001
 """Close code for a client whose place a newer one has taken (4000-4999 are for applications)."""
 
 RETRY_AFTER_SECS = 5
 """What a refused client is told to wait."""
 
+REPLACED_SECS = 1.0
+"""How long a replaced client may take over its closing handshake: it may be gone for long."""
+
 GOODBYE_SECS = 3.0
-"""How long the last client's closing handshake and its handlers may take."""
+"""How long the last client may take over its closing handshake."""
+
+HANDLERS_SECS = 5.0
+"""How long the handlers of `on_client_disconnected` may take when the pipeline has ended."""
+
+FORGET_SECS = 5.0
+"""How long the pipeline may take to drop what was a caller's, before the next one is let in."""
 
 
 class WebsocketServerTransport(BaseTransport):
@@ -59,6 +73,7 @@ class WebsocketServerTransport(BaseTransport):
         clock: Clock | None = None,
     ) -> None:
         params = params or WebsocketServerParams()
+        _check_serializer(params.serializer)
         super().__init__(
             "on_client_connected",
             "on_client_disconnected",
@@ -91,6 +106,7 @@ class WebsocketServerTransport(BaseTransport):
         self._newest: Connection | None = None
         self._turn = asyncio.Lock()
         self._visits: set[asyncio.Task[None]] = set()
+        self._forgotten = asyncio.Event()
         self._has_begun = False
         self._is_shut = False
 
@@ -105,6 +121,11 @@ class WebsocketServerTransport(BaseTransport):
         return self._listener.port
 
     @property
+    def url(self) -> str:
+        """Where a client on this machine connects, such as `ws://localhost:8765`."""
+        return self._listener.url
+
+    @property
     def client(self) -> ClientConnection | None:
         """The caller, None while there is none."""
         return self._session.client if self._session else None
@@ -114,6 +135,8 @@ class WebsocketServerTransport(BaseTransport):
         return self._session.outbound if self._session else None
 
     async def open(self, setup: ProcessorSetup) -> None:
+        if self._is_shut:
+            raise RuntimeError("this transport has been in a pipeline that is over; make a new one")
         if self._setup is None:
             self._setup = setup
             self._listener.bind()
@@ -127,14 +150,22 @@ class WebsocketServerTransport(BaseTransport):
         if self._newest is not None:
             self._newest.close(code, reason)
 
+    def forgotten(self) -> None:
+        self._forgotten.set()
+
     async def shut(self) -> None:
         if self._is_shut:
             return
         self._is_shut = True
+        self._forgotten.set()
         self.end(1001, "the server ends the conversation")
         await self._listener.close()
         if self._visits:
             await asyncio.wait(self._visits, timeout=GOODBYE_SECS)
+        if self._visits:
+            for connection in tuple(self._listener.connections):
+                connection.abort()
+            await asyncio.wait(self._visits, timeout=HANDLERS_SECS)
 
     async def _let_in(self) -> None:
         await self._listener.start()
@@ -166,10 +197,16 @@ class WebsocketServerTransport(BaseTransport):
                 connection.close(1013, "another client is connected")
                 return
             self._newest.close(CLOSE_REPLACED, "a newer client has taken your place")
+            self._clock.call_later(REPLACED_SECS, self._newest.abort)
         self._newest = connection
         async with self._turn:
-            if connection.is_open:
+            if not connection.is_open:
+                return
+            try:
                 await self._visit(connection)
+            except Exception:  # One caller's session must not end the server.
+                logger.exception("client %s: its session failed", connection.id)
+                connection.close(1011, "internal error")
 
     async def _visit(self, connection: Connection) -> None:
         client = ClientConnection(connection)
@@ -183,8 +220,24 @@ class WebsocketServerTransport(BaseTransport):
         finally:
             self._session = None
             connection.abort()
+            self._forgotten.clear()
             self.input().push(ClientDisconnectedFrame())
         await self.emit("on_client_disconnected", self, client)
+        await self._wait_forgotten()
+
+    async def _wait_forgotten(self) -> None:
+        """Wait until no processor has anything of the last caller in its hands or its mailbox."""
+        if self._is_shut or not self.has_output:
+            return
+        try:
+            async with asyncio.timeout(FORGET_SECS):
+                await self._forgotten.wait()
+        except TimeoutError:
+            logger.warning(
+                "the ClientDisconnectedFrame has not come through the pipeline in %g s; "
+                "what is still in it may reach the next caller",
+                FORGET_SECS,
+            )
 
     def _make_session(self, connection: Connection, client: ClientConnection) -> CallerSession:
         assert self._setup is not None  # noqa: S101 - a client can only come after `open`
@@ -218,3 +271,13 @@ class WebsocketServerTransport(BaseTransport):
 
     def _announce_timeout(self, tasks: TaskOwner, client: ClientConnection) -> None:
         tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
+
+
+def _check_serializer(serializer: FrameSerializer) -> None:
+    """Raise ConfigurationError unless each client can have a copy of its own."""
+    try:
+        copy.deepcopy(serializer)
+    except Exception as exc:
+        raise ConfigurationError(
+            f"{type(serializer).__name__} cannot be copied, and each client needs its own: {exc}"
+        ) from exc
