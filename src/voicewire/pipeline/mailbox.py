@@ -6,7 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from voicewire.errors import QueueFullError
-from voicewire.frames import AudioRawFrame, Frame, SystemFrame
+from voicewire.frames import (
+    AudioRawFrame,
+    CancelFrame,
+    ClientConnectedFrame,
+    ClientDisconnectedFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    StartFrame,
+    StopFrame,
+    SystemFrame,
+)
 from voicewire.pipeline.direction import FrameDirection
 
 MAX_FRAMES = 10_000
@@ -15,12 +26,24 @@ MAX_FRAMES = 10_000
 MAX_AUDIO_BYTES = 1 << 20
 """Microphone audio that waits, 32 s of 16 kHz mono; beyond it the oldest audio is dropped."""
 
+_ALWAYS_GETS_IN = (
+    StartFrame,
+    EndFrame,
+    StopFrame,
+    CancelFrame,
+    ClientConnectedFrame,
+    ClientDisconnectedFrame,
+)
+"""Few by their nature, and a pipeline that loses one of them never ends or mixes up callers."""
+
 
 class Item(NamedTuple):
     """A frame that waits, and the way it was going."""
 
     frame: Frame
     direction: FrameDirection
+    audio_bytes: int
+    """What it counts towards the bound on audio; taken once, for frames can be changed."""
 
 
 class Mailbox:
@@ -55,22 +78,34 @@ class Mailbox:
         """Whether nothing waits and no frame is in hand."""
         return self._in_hand is None and not self._ordered and not self._system
 
+    @property
+    def has_system_frames(self) -> bool:
+        """Whether a system frame waits."""
+        return bool(self._system)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether either queue is more than half full."""
+        return max(len(self._system), len(self._ordered)) > self._max_frames // 2
+
     def put(self, frame: Frame, direction: FrameDirection) -> None:
         """Add a frame.
 
         Raises:
             QueueFullError: The queue is full, and the frame is none that must get through.
         """
-        queue = self._system if isinstance(frame, SystemFrame) else self._ordered
-        if len(queue) >= self._max_frames and frame.interruptible and frame.belongs_to_caller:
-            self.num_dropped += 1
-            raise QueueFullError(f"the mailbox of {self._name}", self._max_frames, "frames")
-        queue.append(Item(frame, direction))
-        if queue is self._system and isinstance(frame, AudioRawFrame):
-            self._audio_bytes += len(frame.audio)
+        is_system = isinstance(frame, SystemFrame)
+        queue = self._system if is_system else self._ordered
+        if len(queue) >= self._max_frames and not _always_gets_in(frame):
+            self._make_room(queue)
+        audio_bytes = len(frame.audio) if is_system and isinstance(frame, AudioRawFrame) else 0
+        queue.append(Item(frame, direction, audio_bytes))
+        if audio_bytes:
+            self._audio_bytes += audio_bytes
             while self._audio_bytes > self._max_audio_bytes:
                 self._drop_oldest_audio()
-        self._wake()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def interrupt(self) -> None:
         """Drop the interruptible data and control frames, and cancel the handler of one."""
@@ -81,51 +116,48 @@ class Mailbox:
 
     def forget_caller(self) -> None:
         """Drop all that belongs to the caller, system frames too, and cancel its handler."""
-        self._ordered = deque(item for item in self._ordered if not _is_callers(item.frame))
-        self._system = deque(item for item in self._system if not _is_callers(item.frame))
-        self._audio_bytes = 0
-        if self._in_hand and _is_callers(self._in_hand.frame):
+        self._ordered = deque(item for item in self._ordered if not item.frame.belongs_to_caller)
+        self._system = deque(item for item in self._system if not item.frame.belongs_to_caller)
+        self._audio_bytes = sum(item.audio_bytes for item in self._system)
+        if self._in_hand and self._in_hand.frame.belongs_to_caller:
             self._cut_off()
 
     def cancel(self) -> None:
         """Drop everything and cancel the handler in hand."""
-        self._ordered.clear()
-        self._system.clear()
-        self._audio_bytes = 0
+        self._clear()
         if self._in_hand:
             self._cut_off()
 
     async def run(self) -> None:
-        """Hand frames to the handler until cancelled. Exactly one task runs this."""
+        """Hand frames to the handler until cancelled. Exactly one task runs this at a time."""
         task = self._task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
-        while True:
-            while not self._system and not self._ordered:
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
-            item = self._in_hand = self._take()
-            try:
-                await self._handle(item.frame, item.direction)
-            except asyncio.CancelledError:
-                # Ours cuts off one handler; anybody else's ends the mailbox.
-                if not self._is_cutting_off or task.cancelling() > 1:
-                    raise
-            finally:
-                self._in_hand = None
-            if self._is_cutting_off:
-                await self._settle(task)
+        try:
+            while True:
+                while not self._system and not self._ordered:
+                    self._waiter = asyncio.get_running_loop().create_future()
+                    await self._waiter
+                item = self._in_hand = self._take()
+                try:
+                    await self._handle(item.frame, item.direction)
+                except asyncio.CancelledError:
+                    # Ours cuts off one handler; anybody else's ends the mailbox.
+                    if not self._is_cutting_off or task.cancelling() > 1:
+                        raise
+                finally:
+                    self._in_hand = None
+                if task.cancelling():
+                    await self._settle(task)
+        finally:
+            self._clear()
+            self._is_cutting_off = False
 
     def _take(self) -> Item:
         if not self._system:
             return self._ordered.popleft()
         item = self._system.popleft()
-        if isinstance(item.frame, AudioRawFrame):
-            self._audio_bytes -= len(item.frame.audio)
+        self._audio_bytes -= item.audio_bytes
         return item
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def _cut_off(self) -> None:
         if not self._is_cutting_off and self._task is not None:
@@ -133,23 +165,41 @@ class Mailbox:
             self._task.cancel()
 
     async def _settle(self, task: asyncio.Task[None]) -> None:
-        """Take back our own cancellation, also where the handler ended before it arrived."""
+        """Take back the cancellation, also where the handler ended before it arrived.
+
+        What is left beyond our own was swallowed by the handler: either a library asked for it
+        and forgot to take it back, and then the next frame must not suffer, or the session's
+        owner did, who asks again.
+        """
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            if task.cancelling() > 1:
+            if not self._is_cutting_off or task.cancelling() > 1:
                 raise
         self._is_cutting_off = False
-        task.uncancel()
+        while task.uncancel():
+            pass
+
+    def _make_room(self, queue: deque[Item]) -> None:
+        if queue is self._system and self._audio_bytes:
+            self._drop_oldest_audio()
+            return
+        self.num_dropped += 1
+        raise QueueFullError(f"the mailbox of {self._name}", self._max_frames, "frames")
 
     def _drop_oldest_audio(self) -> None:
         for index, item in enumerate(self._system):
-            if isinstance(item.frame, AudioRawFrame):
-                self._audio_bytes -= len(item.frame.audio)
+            if item.audio_bytes:
+                self._audio_bytes -= item.audio_bytes
                 del self._system[index]
                 self.num_dropped += 1
                 return
 
+    def _clear(self) -> None:
+        self._ordered.clear()
+        self._system.clear()
+        self._audio_bytes = 0
 
-def _is_callers(frame: Frame) -> bool:
-    return frame.belongs_to_caller
+
+def _always_gets_in(frame: Frame) -> bool:
+    return isinstance(frame, _ALWAYS_GETS_IN) or (isinstance(frame, ErrorFrame) and frame.fatal)
