@@ -15,21 +15,20 @@ from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 from voicewire.clock import Clock
-from voicewire.errors import QueueFullError
+from voicewire.errors import ConfigurationError, QueueFullError
 from voicewire.frames import (
     CancelFrame,
     ClientDisconnectedFrame,
-    EndFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
+    LifecycleFrame,
     StartFrame,
-    StopFrame,
     SystemFrame,
 )
 from voicewire.pipeline.direction import FrameDirection
 from voicewire.pipeline.mailbox import Mailbox
-from voicewire.pipeline.owner import TaskOwner
+from voicewire.pipeline.owner import TaskOwner, is_being_cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +74,13 @@ class Processor(ABC):
         return self.name
 
     def link(self, processor: "Processor") -> None:
-        """Make `processor` the next one downstream."""
+        """Make `processor` the next one downstream.
+
+        Raises:
+            ConfigurationError: Either is at work in a running pipeline.
+        """
+        self._require_rest()
+        processor._require_rest()
         self.next = processor
         processor.previous = self
 
@@ -83,12 +88,19 @@ class Processor(ABC):
         """Get ready: connect, load models. All processors do so at once, before the StartFrame.
 
         An exception here ends the task before it has begun. Overriding methods call this one first.
+
+        Raises:
+            ConfigurationError: The processor is at work in a running pipeline, perhaps this one.
         """
+        self._require_rest()
         self._setup = setup
         self._on_push = setup.on_push
 
     async def cleanup(self) -> None:  # noqa: B027 - most have nothing to let go of
-        """Let go of everything. Called once, after the last frame; must not wait for long."""
+        """Let go of everything. Called once, after the last frame; must not wait for long.
+
+        Called also where `setup` failed or was cut short, so it must not rely on it.
+        """
 
     @abstractmethod
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
@@ -112,24 +124,52 @@ class Processor(ABC):
             ErrorFrame(error=message, fatal=fatal, processor=self, exception=exception), UPSTREAM
         )
 
-    def _report_failure(
-        self, frame: Frame, direction: FrameDirection, exception: Exception
-    ) -> None:
+    def _report_failure(self, frame: Frame, exception: Exception) -> None:
         self.report_error(
             f"{type(exception).__name__} while processing {type(frame).__name__}: {exception}",
             exception,
         )
-        if isinstance(frame, _MUST_ARRIVE):
-            self.push(frame, direction)
 
     def _require_setup(self) -> ProcessorSetup:
         if self._setup is None:
             raise RuntimeError(f"{self.name} is not part of a running pipeline yet")
         return self._setup
 
+    def _require_rest(self) -> None:
+        if self._setup is not None and not self._setup.tasks.is_closing:
+            raise ConfigurationError(
+                f"{self.name} is at work in a running pipeline; make a new one for each session"
+            )
 
-_MUST_ARRIVE = (StartFrame, EndFrame, StopFrame, CancelFrame)
-"""These open and close the pipeline: a processor that fails on one does not keep it."""
+
+class _Delivery:
+    """Sees to it that a `LifecycleFrame` goes on, once, from a processor that fails on it.
+
+    A context around its handling. It listens in on the pushes, because the handler may have passed
+    the frame on before it failed.
+    """
+
+    def __init__(self, processor: Processor, frame: Frame, direction: FrameDirection) -> None:
+        self._processor = processor
+        self._frame = frame
+        self._direction = direction
+        self._hook = processor._on_push
+        self._has_gone_on = False
+
+    def __enter__(self) -> None:
+        self._processor._on_push = self._note
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._processor._on_push = self._hook
+        if kind is not None and issubclass(kind, Exception) and not self._has_gone_on:
+            self._processor.push(self._frame, self._direction)
+
+    def _note(
+        self, source: Processor, to: Processor, frame: Frame, direction: FrameDirection
+    ) -> None:
+        self._has_gone_on = self._has_gone_on or frame is self._frame
+        if self._hook is not None:
+            self._hook(source, to, frame, direction)
 
 
 class InlineProcessor(Processor):
@@ -137,9 +177,13 @@ class InlineProcessor(Processor):
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
         try:
-            self.process(frame, direction)
+            if isinstance(frame, LifecycleFrame):
+                with _Delivery(self, frame, direction):
+                    self.process(frame, direction)
+            else:
+                self.process(frame, direction)
         except Exception as exc:  # noqa: BLE001 - one frame's failure must not end the session
-            self._report_failure(frame, direction, exc)
+            self._report_failure(frame, exc)
 
     @abstractmethod
     def process(self, frame: Frame, direction: FrameDirection) -> None:
@@ -151,6 +195,7 @@ class _Route(NamedTuple):
 
     is_handled: bool
     is_system: bool
+    must_go_on: bool
     act_on_mailbox: Callable[[], None] | None
 
 
@@ -163,7 +208,8 @@ class FrameProcessor(Processor):
 
     Attributes:
         handles: The frame types that `process_frame` wants; None means every frame. Of the others,
-            system frames pass by without waiting, data and control frames in their order.
+            system frames pass by without waiting, data and control frames in their order. Until
+            `process_frame` is done with the StartFrame, every frame waits.
     """
 
     handles: ClassVar[tuple[type[Frame], ...] | None] = None
@@ -173,6 +219,7 @@ class FrameProcessor(Processor):
         self._mailbox = Mailbox(self._handle, name=self.name)
         self._routes: dict[type[Frame], _Route] = {}
         self._is_overflowing = False
+        self._is_starting = False
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
@@ -214,11 +261,21 @@ class FrameProcessor(Processor):
         """Run a coroutine beside the frames; it is cancelled when the pipeline ends.
 
         An exception in it becomes an `ErrorFrame`.
+
+        Raises:
+            RuntimeError: The pipeline does not run.
         """
         label = name or str(getattr(coroutine, "__name__", "task"))
-        return self._require_setup().tasks.create(
-            self._guard(coroutine, label), name=f"{self.name} {label}"
-        )
+        try:
+            task = self._require_setup().tasks.create(
+                self._guard(coroutine, label), name=f"{self.name} {label}"
+            )
+        except RuntimeError:
+            coroutine.close()
+            raise
+        # A task that is cancelled before its first step never gets to awaiting the coroutine.
+        task.add_done_callback(lambda _: coroutine.close())
+        return task
 
     async def cancel_task(self, task: asyncio.Task[None], timeout: float | None = None) -> None:
         """Cancel a task and wait until it has ended, at most `timeout` seconds."""
@@ -233,8 +290,8 @@ class FrameProcessor(Processor):
             try:
                 self.on_system_frame(frame, direction)  # type: ignore[arg-type]
             except Exception as exc:  # noqa: BLE001 - as in InlineProcessor
-                self._report_failure(frame, direction, exc)
-            waits = route.is_handled
+                self._report_failure(frame, exc)
+            waits = route.is_handled or self._is_starting
         else:
             waits = route.is_handled or not self._mailbox.is_idle
         if waits:
@@ -244,22 +301,41 @@ class FrameProcessor(Processor):
 
     def _post(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
         """Put a frame into this processor's own mailbox."""
+        if isinstance(frame, StartFrame):
+            self._is_starting = True
         try:
             self._mailbox.put(frame, direction)
-            self._is_overflowing = False
         except QueueFullError as exc:
             if not self._is_overflowing:  # One report for each time that it fills up.
                 self._is_overflowing = True
                 self.report_error(str(exc), exc)
 
     async def _handle(self, frame: Frame, direction: FrameDirection) -> None:
-        if not self._route_of(type(frame)).is_handled:
+        route = self._route_of(type(frame))
+        if not route.is_handled:
             self.push(frame, direction)
-            return
+        else:
+            try:
+                if route.must_go_on:
+                    with _Delivery(self, frame, direction):
+                        await self._process(frame, direction)
+                else:
+                    await self._process(frame, direction)
+            except Exception as exc:  # noqa: BLE001 - as in InlineProcessor
+                self._report_failure(frame, exc)
+        # What has waited behind the StartFrame must be gone before anything may pass by again.
+        if self._is_starting and not self._mailbox.has_system_frames:
+            self._is_starting = False
+        if self._is_overflowing and not self._mailbox.is_crowded:
+            self._is_overflowing = False
+
+    async def _process(self, frame: Frame, direction: FrameDirection) -> None:
         try:
             await self.process_frame(frame, direction)
-        except Exception as exc:  # noqa: BLE001 - as in InlineProcessor
-            self._report_failure(frame, direction, exc)
+        except asyncio.CancelledError as exc:
+            if is_being_cancelled():
+                raise
+            raise RuntimeError("it awaited something that was cancelled") from exc
 
     async def _guard(self, coroutine: Coroutine[Any, Any, None], label: str) -> None:
         try:
@@ -273,6 +349,7 @@ class FrameProcessor(Processor):
             route = self._routes[kind] = _Route(
                 is_handled=self.handles is None or issubclass(kind, self.handles),
                 is_system=issubclass(kind, SystemFrame),
+                must_go_on=issubclass(kind, LifecycleFrame),
                 act_on_mailbox=self._mailbox_action(kind),
             )
         return route
