@@ -1,13 +1,16 @@
 """A pipeline: processors in a row. It is a processor itself, so pipelines nest."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from voicewire.errors import ConfigurationError
 from voicewire.frames import Frame
 from voicewire.pipeline.direction import FrameDirection
 from voicewire.pipeline.processor import DOWNSTREAM, Processor, ProcessorSetup
+
+logger = logging.getLogger(__name__)
 
 
 class Edge(Processor):
@@ -25,7 +28,8 @@ class Pipeline(Processor):
     """Processors in a row, linked in both directions.
 
     Raises:
-        ConfigurationError: Something in the row is not a processor, or stands in it twice.
+        ConfigurationError: Something in the row is not a processor, stands in it twice, also
+            inside a nested pipeline, or is at work in a running pipeline.
     """
 
     def __init__(self, processors: Sequence[Processor], *, name: str | None = None) -> None:
@@ -43,8 +47,7 @@ class Pipeline(Processor):
         await setup_all([self._head, *self.processors, self._tail], setup)
 
     async def cleanup(self) -> None:
-        for processor in reversed(self.processors):
-            await processor.cleanup()
+        await cleanup_all(self.processors, self._setup)
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
         edge = self._head if direction is DOWNSTREAM else self._tail
@@ -52,16 +55,23 @@ class Pipeline(Processor):
 
 
 def check_processors(processors: Sequence[object], *, where: str) -> None:
-    """Raise ConfigurationError unless `processors` are distinct processors."""
+    """Raise ConfigurationError unless `processors`, and those inside them, are distinct."""
     seen: set[int] = set()
     for index, processor in enumerate(processors):
         if not isinstance(processor, Processor):
             raise ConfigurationError(
                 f"{where}: item {index} is {processor!r}; a FrameProcessor is expected"
             )
-        if id(processor) in seen:
-            raise ConfigurationError(f"{where}: {processor.name} stands in it twice")
-        seen.add(id(processor))
+        for each in _with_nested(processor):
+            if id(each) in seen:
+                raise ConfigurationError(f"{where}: {each.name} stands in it twice")
+            seen.add(id(each))
+
+
+def _with_nested(processor: Processor) -> Iterator[Processor]:
+    yield processor
+    for inner in getattr(processor, "processors", ()):
+        yield from _with_nested(inner)
 
 
 async def setup_all(processors: Sequence[Processor], setup: ProcessorSetup) -> None:
@@ -73,3 +83,20 @@ async def setup_all(processors: Sequence[Processor], setup: ProcessorSetup) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def cleanup_all(processors: Sequence[Processor], setup: ProcessorSetup | None) -> None:
+    """Clean all up at the same time; one that fails is logged and keeps none of the others.
+
+    Those that another task has set up are left to it.
+    """
+    await asyncio.gather(
+        *(_clean_up(each) for each in processors if each._setup is None or each._setup is setup)
+    )
+
+
+async def _clean_up(processor: Processor) -> None:
+    try:
+        await processor.cleanup()
+    except Exception:
+        logger.exception("%s: cleanup failed", processor.name)
