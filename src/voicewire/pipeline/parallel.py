@@ -1,14 +1,26 @@
 """Branches side by side: each frame goes through all of them and leaves once."""
 
-import asyncio
+from collections import deque
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary, WeakSet
 
 from voicewire.errors import ConfigurationError
-from voicewire.frames import EndFrame, Frame, StartFrame, StopFrame
+from voicewire.frames import (
+    CancelFrame,
+    ClientDisconnectedFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    StopFrame,
+    SystemFrame,
+)
 from voicewire.pipeline.direction import FrameDirection
-from voicewire.pipeline.pipeline import Pipeline, setup_all
+from voicewire.pipeline.pipeline import Pipeline, check_processors, cleanup_all, setup_all
 from voicewire.pipeline.processor import DOWNSTREAM, Processor, ProcessorSetup
+
+MAX_HELD = 1000
+"""Frames that wait until every branch has started; beyond it the oldest is dropped."""
 
 _WAITS_FOR_ALL = (StartFrame, EndFrame, StopFrame)
 
@@ -28,7 +40,12 @@ class ParallelPipeline(Processor):
     """Branches that each get every frame.
 
     A frame that comes out of several branches goes on once, from the first of them. StartFrame,
-    EndFrame and StopFrame go on when they have come out of all.
+    EndFrame and StopFrame go on when they have come out of all; a branch that keeps one of them
+    keeps the pipeline from starting or ending. What a quick branch sends out before the StartFrame
+    has left waits for it.
+
+    Attributes:
+        num_dropped: Frames that were dropped for want of room while a branch started.
 
     Raises:
         ConfigurationError: There is no branch, or a branch is not a list of processors.
@@ -44,6 +61,10 @@ class ParallelPipeline(Processor):
                     f"ParallelPipeline: branch {index} is {branch!r}; "
                     "a list of processors is expected"
                 )
+        check_processors(
+            [item for branch in branches for item in branch], where=type(self).__name__
+        )
+        self.num_dropped = 0
         self.processors: list[Processor] = [Pipeline(branch) for branch in branches]
         self._joins: list[Processor] = []
         for pipeline in self.processors:
@@ -52,17 +73,25 @@ class ParallelPipeline(Processor):
             pipeline.link(after)
             self._joins += [before, after]
         # Weak: a frame is forgotten when no branch holds it any more, so neither of these grows.
-        self._left: WeakSet[Frame] = WeakSet()
+        self._left: dict[FrameDirection, WeakSet[Frame]] = {
+            way: WeakSet() for way in FrameDirection
+        }
         self._num_arrived: WeakKeyDictionary[Frame, int] = WeakKeyDictionary()
+        self._held: deque[Frame] | None = None
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
+        self._held = None
         await setup_all([*self._joins, *self.processors], setup)
 
     async def cleanup(self) -> None:
-        await asyncio.gather(*(pipeline.cleanup() for pipeline in self.processors))
+        await cleanup_all(self.processors, self._setup)
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, StartFrame):
+            self._held = deque()
+        # The same frame may come again: an interruption goes up to the head and back down.
+        self._left[direction].discard(frame)
         for pipeline in self.processors:
             pipeline.receive(frame, direction)
 
@@ -70,10 +99,38 @@ class ParallelPipeline(Processor):
         if isinstance(frame, _WAITS_FOR_ALL) and direction is DOWNSTREAM:
             num_arrived = self._num_arrived.get(frame, 0) + 1
             self._num_arrived[frame] = num_arrived
-            if num_arrived != len(self.processors):
-                return
-        elif frame in self._left:
+            if num_arrived == len(self.processors):
+                self._push_and_release(frame)
             return
+        left = self._left[direction]
+        if frame in left:
+            return
+        left.add(frame)
+        if direction is DOWNSTREAM and self._held is not None:
+            self._hold(frame, self._held)
         else:
-            self._left.add(frame)
-        self.push(frame, direction)
+            self.push(frame, direction)
+
+    def _hold(self, frame: Frame, held: deque[Frame]) -> None:
+        """Keep a frame back until the StartFrame has left; only a CancelFrame does not wait."""
+        if isinstance(frame, CancelFrame):
+            self._held = None
+            self.push(frame)
+            return
+        if isinstance(frame, InterruptionFrame):
+            kept = [
+                each for each in held if isinstance(each, SystemFrame) or not each.interruptible
+            ]
+            self._held = held = deque(kept)
+        elif isinstance(frame, ClientDisconnectedFrame):
+            self._held = held = deque(each for each in held if not each.belongs_to_caller)
+        elif len(held) >= MAX_HELD:
+            held.popleft()
+            self.num_dropped += 1
+        held.append(frame)
+
+    def _push_and_release(self, frame: Frame) -> None:
+        self.push(frame)
+        while self._held:  # What comes out meanwhile goes to the end of this row.
+            self.push(self._held.popleft())
+        self._held = None
