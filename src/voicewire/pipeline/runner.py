@@ -1,14 +1,12 @@
 """Running tasks as a program does: until they end or the process is told to."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any
 
+from voicewire.pipeline.signals import WATCHES
 from voicewire.pipeline.task import PipelineTask
-
-logger = logging.getLogger(__name__)
 
 DRAIN_SECS = 10.0
 """How long SIGTERM lets the bot finish what it is saying."""
@@ -18,15 +16,14 @@ class PipelineRunner:
     """Runs tasks, and ends them on signals.
 
     SIGINT (Ctrl-C) cancels. SIGTERM lets the tasks finish what is queued, for at most
-    `drain_secs`; another signal cancels at once.
+    `drain_secs`; another signal cancels at once. A signal that the program handles itself is left
+    to the program, and so is every signal where this does not run in the main thread.
 
     Args:
         handle_sigint: Whether to act on SIGINT.
         handle_sigterm: Whether to act on SIGTERM.
         drain_secs: How long SIGTERM waits before it cancels.
     """
-
-    _active: ClassVar[list["PipelineRunner"]] = []
 
     def __init__(
         self,
@@ -40,19 +37,20 @@ class PipelineRunner:
             *([signal.SIGTERM] if handle_sigterm else []),
         ]
         self._drain_secs = drain_secs
-        self._tasks: set[PipelineTask] = set()
+        self._tasks: list[PipelineTask] = []
         self._drain_timer: asyncio.TimerHandle | None = None
         self._wishes: set[asyncio.Task[None]] = set()
 
     async def run(self, task: PipelineTask) -> None:
         """Run `task` until it ends. Several may run at the same time."""
-        self._tasks.add(task)
+        self._tasks.append(task)
         if len(self._tasks) == 1:
-            self._watch_signals()
+            for number in self._signals:
+                WATCHES[number].add(self._obey)
         try:
             await task.run()
         finally:
-            self._tasks.discard(task)
+            self._tasks.remove(task)
             if not self._tasks:
                 self._unwatch_signals()
 
@@ -66,28 +64,12 @@ class PipelineRunner:
         for task in tuple(self._tasks):
             await task.cancel()
 
-    def _watch_signals(self) -> None:
-        PipelineRunner._active.append(self)
-        loop = asyncio.get_running_loop()
-        for number in self._signals:
-            try:
-                loop.add_signal_handler(number, _on_signal, number)
-            except (NotImplementedError, RuntimeError, ValueError):
-                # Not on this platform, or not in the main thread: then the program's own affair.
-                logger.debug("%s is not handled here", number.name)
-
     def _unwatch_signals(self) -> None:
+        for number in self._signals:
+            WATCHES[number].remove(self._obey)
         if self._drain_timer is not None:
             self._drain_timer.cancel()
             self._drain_timer = None
-        PipelineRunner._active.remove(self)
-        loop = asyncio.get_running_loop()
-        for number in self._signals:
-            if not any(number in runner._signals for runner in PipelineRunner._active):
-                try:
-                    loop.remove_signal_handler(number)
-                except (NotImplementedError, RuntimeError, ValueError):
-                    logger.debug("%s was not handled here", number.name)
 
     def _obey(self, number: signal.Signals) -> None:
         if number is signal.SIGTERM and self._drain_timer is None:
@@ -101,10 +83,3 @@ class PipelineRunner:
         task = asyncio.ensure_future(wish())
         self._wishes.add(task)
         task.add_done_callback(self._wishes.discard)
-
-
-def _on_signal(number: signal.Signals) -> None:
-    logger.info("%s received", number.name)
-    for runner in tuple(PipelineRunner._active):
-        if number in runner._signals:
-            runner._obey(number)
