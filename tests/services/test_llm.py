@@ -1,0 +1,197 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from types import SimpleNamespace
+
+import pytest
+
+from tests.services.rig import running
+from voicewire.frames import (
+    ClientConnectedFrame,
+    ErrorFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMMessagesAppendFrame,
+    LLMMessagesFrame,
+    LLMMessagesUpdateFrame,
+    LLMRunFrame,
+    LLMTextFrame,
+    Message,
+    TranscriptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from voicewire.services.llm import MAX_MESSAGES, TRANSCRIPT_SECS, LLMService
+
+pytestmark = pytest.mark.anyio
+
+
+class EchoLLM(LLMService):
+    """Repeats the last message word by word; before the last word it waits for `may_finish`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[list[Message]] = []
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
+        self.num_closed = 0
+
+    async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
+        self.asked.append(messages)
+        *words, last = messages[-1]["content"].split()
+        if last == "fail":
+            raise ConnectionError("no such model")
+        try:
+            for word in words:
+                yield word + " "
+            await self.may_finish.wait()
+            yield last
+        finally:
+            self.num_closed += 1
+
+
+def heard(text: str) -> TranscriptionFrame:
+    return TranscriptionFrame(text, "", "")
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+async def test_an_answer_streams_between_its_start_and_end() -> None:
+    async with running(EchoLLM()) as rig:
+        await rig.send(LLMMessagesFrame([user("one two three")]))
+        await rig.wait_for(LLMFullResponseEndFrame)
+        assert len(rig.all_of(LLMFullResponseStartFrame)) == 1
+        assert [f.text for f in rig.all_of(LLMTextFrame)] == ["one ", "two ", "three"]
+
+
+async def test_each_transcription_is_a_question_and_the_answer_is_remembered() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(LLMMessagesFrame([{"role": "system", "content": "be brief"}]))
+        await rig.wait_for(LLMFullResponseEndFrame, 1)
+        await rig.send(heard("hello bot"))
+        await rig.wait_for(LLMFullResponseEndFrame, 2)
+        assert len(rig.all_of(TranscriptionFrame)) == 1, "the transcription goes on downstream"
+    assert llm.messages == [
+        {"role": "system", "content": "be brief"},
+        {"role": "assistant", "content": "be brief"},
+        user("hello bot"),
+        {"role": "assistant", "content": "hello bot"},
+    ]
+
+
+async def test_an_interruption_stops_the_answer_at_its_source() -> None:
+    llm = EchoLLM()
+    llm.may_finish.clear()
+    async with running(llm) as rig:
+        await rig.send(heard("never said"))
+        await rig.wait_for(LLMTextFrame)
+        await rig.send(InterruptionFrame())
+        await rig.settle()
+        assert llm.num_closed == 1
+        assert rig.all_of(LLMFullResponseEndFrame) == []
+        llm.may_finish.set()
+        await rig.send(heard("again"))
+        await rig.wait_for(LLMFullResponseEndFrame)
+    assert llm.asked[-1] == [
+        user("never said"),
+        {"role": "assistant", "content": "never "},
+        user("again"),
+    ]
+
+
+async def test_a_caller_who_speaks_on_is_answered_once() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(UserStartedSpeakingFrame(), heard("what is"))
+        await rig.settle()
+        assert llm.asked == []
+        await rig.send(UserStoppedSpeakingFrame(), heard("the time"))
+        await rig.wait_for(LLMFullResponseEndFrame)
+        rig.clock.advance(10)
+        await rig.settle()
+    assert llm.asked == [[user("what is"), user("the time")]]
+
+
+async def test_a_question_is_answered_though_the_sound_after_it_was_no_speech() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(UserStartedSpeakingFrame(), heard("what now"))
+        await rig.settle()
+        await rig.send(UserStoppedSpeakingFrame())
+        await rig.settle()
+        assert llm.asked == []
+        rig.clock.advance(TRANSCRIPT_SECS)
+        await rig.wait_for(LLMFullResponseEndFrame)
+    assert llm.asked == [[user("what now")]]
+
+
+async def test_the_next_caller_begins_a_conversation_of_their_own() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(heard("my secret"))
+        await rig.wait_for(LLMFullResponseEndFrame, 1)
+        await rig.send(ClientConnectedFrame(), heard("hello"))
+        await rig.wait_for(LLMFullResponseEndFrame, 2)
+    assert llm.asked[-1] == [user("hello")]
+
+
+async def test_messages_are_added_and_replaced_and_answered_on_demand() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(LLMMessagesUpdateFrame([user("a")]), LLMMessagesAppendFrame([user("b")]))
+        await rig.settle()
+        assert llm.asked == []
+        await rig.send(LLMRunFrame())
+        await rig.wait_for(LLMFullResponseEndFrame, 1)
+        await rig.send(LLMMessagesUpdateFrame([user("c")], run_llm=True))
+        await rig.wait_for(LLMFullResponseEndFrame, 2)
+        await rig.send(LLMMessagesAppendFrame([user("d")], run_llm=True))
+        await rig.wait_for(LLMFullResponseEndFrame, 3)
+    assert [[m["content"] for m in asked] for asked in llm.asked] == [
+        ["a", "b"],
+        ["c"],
+        ["c", "c", "d"],
+    ]
+
+
+async def test_a_context_of_an_aggregator_is_answered_and_left_alone() -> None:
+    llm = EchoLLM()
+    context = SimpleNamespace(messages=[user("from outside")])
+    async with running(llm) as rig:
+        await rig.send(LLMContextFrame(context))
+        await rig.wait_for(LLMFullResponseEndFrame)
+    assert llm.asked == [[user("from outside")]]
+    assert llm.messages == []
+    assert context.messages == [user("from outside")]
+
+
+async def test_a_failing_model_is_reported_and_the_next_question_answered() -> None:
+    llm = EchoLLM()
+    errors: list[ErrorFrame] = []
+    async with running(llm) as rig:
+
+        @rig.task.event_handler("on_pipeline_error")
+        async def on_error(task: object, frame: ErrorFrame) -> None:
+            errors.append(frame)
+
+        await rig.send(heard("please fail"))
+        await rig.wait_for(LLMFullResponseEndFrame, 1)
+        await rig.send(heard("try again"))
+        await rig.wait_for(LLMFullResponseEndFrame, 2)
+    assert "no such model" in errors[0].error
+    assert isinstance(errors[0].exception, ConnectionError)
+
+
+async def test_a_long_conversation_is_bounded_and_keeps_its_system_message() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(LLMMessagesUpdateFrame([{"role": "system", "content": "s"}]))
+        await rig.send(LLMMessagesAppendFrame([user(str(i)) for i in range(MAX_MESSAGES + 10)]))
+        await rig.settle()
+    assert len(llm.messages) == MAX_MESSAGES
+    assert llm.messages[0]["role"] == "system"
+    assert llm.messages[-1] == user(str(MAX_MESSAGES + 9))

@@ -1,0 +1,166 @@
+import asyncio
+
+import pytest
+
+from tests.services.rig import Rig, running
+from voicewire.frames import (
+    ClientDisconnectedFrame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    MetricsFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from voicewire.pipeline import PipelineParams
+from voicewire.services.stt import MAX_SEGMENT_SECS, PREROLL_SECS, SegmentedSTTService
+
+pytestmark = pytest.mark.anyio
+
+
+class CountingSTT(SegmentedSTTService):
+    """Hears how long the audio is; waits for `may_answer` before it says so."""
+
+    def __init__(self, *, sample_rate: int = 16000, interim_secs: float | None = None) -> None:
+        super().__init__(sample_rate=sample_rate, interim_secs=interim_secs, user_id="me")
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.heard: list[bytes] = []
+
+    async def transcribe(self, pcm: bytes) -> str:
+        self.heard.append(pcm)
+        await self.may_answer.wait()
+        return f" {len(pcm) / 2 / self.sample_rate:.2f} "
+
+
+def audio(secs: float, level: int = 1, sample_rate: int = 16000) -> list[InputAudioRawFrame]:
+    num_samples = sample_rate // 50
+    pcm = level.to_bytes(2, "little") * num_samples
+    return [InputAudioRawFrame(pcm, sample_rate, 1) for _ in range(round(secs * 50))]
+
+
+async def say(rig: Rig, secs: float, level: int = 1) -> None:
+    await rig.send(VADUserStartedSpeakingFrame(), *audio(secs, level))
+    await rig.send(VADUserStoppedSpeakingFrame())
+
+
+async def test_a_stretch_of_speech_becomes_one_transcription() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await say(rig, 1.0)
+        (frame,) = await rig.wait_for(TranscriptionFrame)
+    assert (frame.text, frame.user_id) == ("1.00", "me")
+    assert frame.timestamp
+
+
+async def test_what_was_said_just_before_speech_was_noticed_is_heard_too() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await rig.send(*audio(10, level=1))
+        await say(rig, 0.5, level=2)
+        await rig.wait_for(TranscriptionFrame)
+    (pcm,) = stt.heard
+    assert len(pcm) / 32000 == pytest.approx(PREROLL_SECS + 0.5, abs=0.03)
+    assert pcm.endswith(b"\x02\x00")
+
+
+async def test_the_next_stretch_begins_where_the_last_one_ended() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await say(rig, 1.0, level=1)
+        await say(rig, 0.5, level=2)
+        await rig.wait_for(TranscriptionFrame, 2)
+    assert stt.heard[1] == b"\x02\x00" * 8000
+
+
+async def test_audio_at_another_rate_is_brought_to_the_model() -> None:
+    stt = CountingSTT(sample_rate=8000)
+    async with running(stt) as rig:
+        await say(rig, 1.0)
+        (frame,) = await rig.wait_for(TranscriptionFrame)
+    assert frame.text == "1.00"
+
+
+async def test_microphone_audio_does_not_wait_for_the_model() -> None:
+    stt = CountingSTT()
+    stt.may_answer.clear()
+    async with running(stt) as rig:
+        await say(rig, 1.0)
+        await rig.send(*audio(0.2))
+        assert len(rig.all_of(InputAudioRawFrame)) == 60
+        assert len(rig.all_of(VADUserStoppedSpeakingFrame)) == 1
+        stt.may_answer.set()
+        await rig.wait_for(TranscriptionFrame)
+
+
+async def test_an_interruption_loses_no_words() -> None:
+    stt = CountingSTT()
+    stt.may_answer.clear()
+    async with running(stt) as rig:
+        await say(rig, 1.0)
+        await rig.settle()
+        await rig.send(InterruptionFrame())
+        stt.may_answer.set()
+        await rig.wait_for(TranscriptionFrame)
+
+
+async def test_words_of_a_caller_who_left_are_dropped() -> None:
+    stt = CountingSTT()
+    stt.may_answer.clear()
+    async with running(stt) as rig:
+        await say(rig, 1.0)
+        await rig.settle()
+        await say(rig, 1.0)
+        await rig.send(*audio(0.5, level=7))
+        await rig.send(ClientDisconnectedFrame())
+        stt.may_answer.set()
+        await rig.settle()
+        await say(rig, 0.2, level=2)
+        (frame,) = await rig.wait_for(TranscriptionFrame)
+    assert frame.text == "0.20"
+    assert stt.heard[-1] == b"\x02\x00" * 3200
+
+
+async def test_the_stretch_so_far_is_transcribed_while_the_caller_speaks() -> None:
+    stt = CountingSTT(interim_secs=1.0)
+    async with running(stt) as rig:
+        await rig.send(VADUserStartedSpeakingFrame())
+        for count in (1, 2):
+            await rig.send(*audio(1.0))
+            await rig.wait_for(InterimTranscriptionFrame, count)
+        await rig.send(VADUserStoppedSpeakingFrame())
+        await rig.wait_for(TranscriptionFrame)
+        assert [f.text for f in rig.all_of(InterimTranscriptionFrame)] == ["1.00", "2.00"]
+        assert [f.text for f in rig.all_of(TranscriptionFrame)] == ["2.00"]
+
+
+async def test_a_slow_model_gets_one_interim_stretch_at_a_time() -> None:
+    stt = CountingSTT(interim_secs=0.1)
+    stt.may_answer.clear()
+    async with running(stt) as rig:
+        await rig.send(VADUserStartedSpeakingFrame(), *audio(3.0))
+        await rig.settle()
+        assert len(stt.heard) == 1
+        await rig.send(VADUserStoppedSpeakingFrame())
+        stt.may_answer.set()
+        await rig.wait_for(TranscriptionFrame)
+        assert rig.all_of(InterimTranscriptionFrame) == []
+    assert len(stt.heard) == 2
+
+
+async def test_speech_without_end_is_transcribed_piece_by_piece() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await rig.send(VADUserStartedSpeakingFrame())
+        await rig.send(*audio(MAX_SEGMENT_SECS * 2 + 5))
+        await rig.send(VADUserStoppedSpeakingFrame())
+        await rig.wait_for(TranscriptionFrame, 3)
+    assert sum(map(len, stt.heard)) / 32000 == pytest.approx(MAX_SEGMENT_SECS * 2 + 5)
+
+
+async def test_metrics_are_pushed_where_they_are_wanted() -> None:
+    async with running(CountingSTT(), params=PipelineParams(enable_metrics=True)) as rig:
+        await say(rig, 0.5)
+        (frame,) = await rig.wait_for(MetricsFrame)
+    assert frame.data[0].name == "ttfb_secs"
