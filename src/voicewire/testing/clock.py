@@ -40,4 +40,8 @@ class VirtualClock:
             self._now = max(self._now, due_at)
             if timer.callback is not None:
                 timer.callback()
-        self._now = end
+        self._now = max(self._now, end)
+
+    def stall(self, secs: float) -> None:
+        """Let `secs` pass in which nothing runs: calls that fall due meanwhile are made late."""
+        self._now += secs

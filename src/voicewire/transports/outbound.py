@@ -2,18 +2,17 @@
 
 import logging
 from collections import deque
-from dataclasses import dataclass
 from typing import Protocol
 
 from voicewire.audio.pcm import duration_secs, num_bytes, wav_bytes
-from voicewire.audio.resample import StreamNormalizer
 from voicewire.clock import Clock, TimerHandle
-from voicewire.errors import FrameEncodeError, QueueFullError, SessionClosed
+from voicewire.errors import QueueFullError, SessionClosed
 from voicewire.frames import EndFrame, Frame, InterruptionFrame, OutputAudioRawFrame, StopFrame
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.pacing import Pacer
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.playout import Playout
+from voicewire.transports.send_queue import SendQueue
 from voicewire.transports.stats import TransportStats
 
 logger = logging.getLogger(__name__)
@@ -23,6 +22,9 @@ BOT_STOP_SECS = 0.35
 
 SHORT_CHUNK_MARGIN_SECS = 0.02
 """A piece shorter than a chunk waits for more until the client is this close to running dry."""
+
+TIMER_RESOLUTION_SECS = 0.001
+"""What is due within this is due now: event loops' timers are no finer, and wake up early too."""
 
 MAX_QUEUED_FRAMES = 10_000
 """Frames other than audio that may wait; more are refused."""
@@ -58,28 +60,12 @@ class OutputEvents(Protocol):
         """A frame could not be sent."""
 
 
-@dataclass(slots=True)
-class AudioRun:
-    """Audio that waits, in the client's rate and channels, with nothing in between."""
-
-    pcm: bytearray
-    offset: int = 0
-
-    def __len__(self) -> int:
-        return len(self.pcm) - self.offset
-
-    def take(self, size: int) -> bytes:
-        """Remove and return the first `size` bytes, or all where there are fewer."""
-        chunk = bytes(memoryview(self.pcm)[self.offset : self.offset + size])
-        self.offset += len(chunk)
-        return chunk
-
-
 class Outbound:
     """One client's way out. Holds nothing of any other client.
 
     Frames go out in the order in which they came. Audio is cut into chunks and paced; any other
     frame has its turn when all audio before it has been sent, an EndFrame when it has been played.
+    Nothing of the bot follows an EndFrame.
 
     Args:
         params: What the transport does.
@@ -109,46 +95,64 @@ class Outbound:
         self._chunk_bytes = num_bytes(
             params.audio_out_10ms_chunks * 0.01, sample_rate, params.audio_out_channels
         )
-        self._max_queued_secs = params.audio_out_max_queued_secs
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
         self._clock = clock
         self._stats = stats
         self._events = events
-        self._converter = StreamNormalizer(sample_rate, params.audio_out_channels)
+        self._queue = SendQueue(
+            sample_rate,
+            params.audio_out_channels,
+            max_audio_secs=params.audio_out_max_queued_secs,
+            max_frames=MAX_QUEUED_FRAMES,
+        )
+        self._urgent: deque[Frame] = deque()  # Only while the connection takes nothing.
+        self._is_refusing = False
         self._pacer = Pacer(params.audio_out_lead_secs)
         self._playout = Playout()
-        self._queue: deque[Frame | AudioRun] = deque()
-        self._queued_audio_bytes = 0
-        self._is_refusing = False
         self._is_bot_speaking = False
         self._is_pumping = False
+        self._is_ending = False
         self._is_closed = False
         self._timer: TimerHandle | None = None
         self._lag_timer: TimerHandle | None = None
 
     def put(self, frame: Frame) -> None:
-        """Take a frame for the client."""
-        if self._is_closed:
+        """Take a frame for the client.
+
+        Raises:
+            ValueError: Audio in a format outside of `audio.format`'s bounds, or not of whole
+                samples.
+        """
+        if self._is_closed or (self._is_ending and frame.belongs_to_caller):
             self._let_go(frame)
             return
-        if isinstance(frame, OutputAudioRawFrame):
-            self._put_audio(frame)
+        self._is_ending = self._is_ending or isinstance(frame, EndFrame | StopFrame)
+        try:
+            if not isinstance(frame, OutputAudioRawFrame):
+                self._queue.append(frame)
+            elif not self._queue.append_audio(frame):
+                self._let_go(frame)
+        except QueueFullError as full:
+            self._let_go(frame)
+            self._report_full(full)
         else:
-            if len(self._queue) >= MAX_QUEUED_FRAMES and frame.interruptible:
-                self._refuse("frames", MAX_QUEUED_FRAMES)
-                return
-            self._flush_converter()
-            self._queue.append(frame)
+            # Not as soon as one fits again: a source that is too fast is full, then not, in turns.
+            self._is_refusing = self._is_refusing and not self._queue.is_half_empty
         self._pump()
 
     def send_now(self, frame: Frame) -> None:
         """Send a frame ahead of everything that waits."""
-        self._send(frame)
+        if not self._wire.is_writing_paused:
+            self._send(frame)
+        elif len(self._urgent) < MAX_QUEUED_FRAMES:
+            self._urgent.append(frame)
+        else:
+            self._report_full(QueueFullError("the output", MAX_QUEUED_FRAMES, "urgent frames"))
 
     def interrupt(self, frame: InterruptionFrame) -> None:
         """Drop what has not been sent, and ask the client to drop what it has not played."""
-        self._drop_interruptible()
+        self._stats.audio_out_dropped_secs += self._queue.interrupt()
         if self._is_bot_speaking:
             self._stats.interruptions += 1
             self._stop_speaking(interrupted=True)
@@ -158,12 +162,14 @@ class Outbound:
 
     def writing_paused(self) -> None:
         """The connection takes no more for now."""
-        self._cancel_timer()
+        self._cancel_timers()
         self._lag_timer = self._clock.call_later(self._max_lag_secs, self._give_up)
 
     def writing_resumed(self) -> None:
         """The connection takes more again: what is late goes out at once, up to the lead."""
-        self._cancel_lag_timer()
+        self._cancel_timers()
+        while self._urgent and not self._wire.is_writing_paused:
+            self._send(self._urgent.popleft())
         self._pump()
 
     def close(self) -> None:
@@ -171,16 +177,14 @@ class Outbound:
         if self._is_closed:
             return
         self._is_closed = True
-        self._cancel_timer()
-        self._cancel_lag_timer()
-        waiting, self._queue = self._queue, deque()
-        self._count_dropped(self._queued_audio_bytes)
-        self._queued_audio_bytes = 0
+        self._cancel_timers()
+        self._urgent.clear()
+        frames, dropped_secs = self._queue.clear()
+        self._stats.audio_out_dropped_secs += dropped_secs
         if self._is_bot_speaking:
             self._stop_speaking(interrupted=True)
-        for item in waiting:
-            if isinstance(item, Frame):
-                self._let_go(item)
+        for frame in frames:
+            self._let_go(frame)
 
     def _let_go(self, frame: Frame) -> None:
         """Drop a frame that came too late for its caller; the pipeline's own go on."""
@@ -189,42 +193,19 @@ class Outbound:
         elif not frame.belongs_to_caller:
             self._events.on_sent(frame)
 
-    def _put_audio(self, frame: OutputAudioRawFrame) -> None:
-        queued_secs = duration_secs(self._queued_audio_bytes, self._sample_rate, self._num_channels)
-        if queued_secs > self._max_queued_secs:
-            self._stats.audio_out_dropped_secs += frame.duration_secs
-            self._refuse("seconds of audio", self._max_queued_secs)
-            return
-        self._is_refusing = False
-        self._append_pcm(
-            self._converter.process(frame.audio, frame.sample_rate, frame.num_channels)
-        )
-
-    def _refuse(self, unit: str, limit: float) -> None:
+    def _report_full(self, full: QueueFullError) -> None:
         if not self._is_refusing:  # One report for each time that it fills up.
             self._is_refusing = True
-            full = QueueFullError("the output", limit, unit)
             self._events.on_output_error(str(full), full)
-
-    def _append_pcm(self, pcm: bytes) -> None:
-        if not pcm:
-            return
-        last = self._queue[-1] if self._queue else None
-        if isinstance(last, AudioRun):
-            last.pcm += pcm
-        else:
-            self._queue.append(AudioRun(bytearray(pcm)))
-        self._queued_audio_bytes += len(pcm)
-
-    def _flush_converter(self) -> None:
-        self._append_pcm(self._converter.flush())
 
     def _pump(self) -> None:
         """Send what is due and set the timer for what is not."""
         if self._is_pumping or self._is_closed:  # A frame on its way out may bring the next one in.
             return
         self._is_pumping = True
-        self._cancel_timer()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         try:
             delay_secs = self._send_due()
         finally:
@@ -236,48 +217,52 @@ class Outbound:
         """Send what is due; return the seconds until more is, or None if nothing waits."""
         while not self._is_closed and not self._wire.is_writing_paused:
             now = self._clock.now()
-            buffered_secs = self._pacer.buffered_secs(now=now)
-            if not self._queue:
-                self._flush_converter_when_dry(buffered_secs)
-                if not self._queue:
-                    return self._fall_silent(now)
-            item = self._queue[0]
-            if isinstance(item, AudioRun):
-                delay_secs = self._audio_delay(item, now, buffered_secs)
-                if delay_secs > 0:
-                    return delay_secs
-                self._send_chunk(item, now)
+            delay_secs = self._delay(now)
+            if delay_secs > TIMER_RESOLUTION_SECS:
+                return delay_secs
+            head = self._queue.head
+            if head is None:
+                if not self._is_bot_speaking:
+                    return None
+                self._finish_speaking(now)
+            elif isinstance(head, Frame):
+                self._send_frame()
+            elif not self._is_bot_speaking:
+                self._start_speaking(now)  # Whoever is told of it may interrupt: look again.
             else:
-                if isinstance(item, EndFrame | StopFrame) and buffered_secs > 0:
-                    return buffered_secs
-                self._queue.popleft()
-                if isinstance(item, EndFrame | StopFrame) and self._is_bot_speaking:
-                    self._stop_speaking(interrupted=False)
-                self._send(item)
-                self._events.on_sent(item)
+                self._send_chunk(now)
         return None
 
-    def _audio_delay(self, run: AudioRun, now: float, buffered_secs: float) -> float:
-        chunk_secs = duration_secs(
-            min(self._chunk_bytes, len(run)), self._sample_rate, self._num_channels
-        )
-        delay_secs = self._pacer.send_delay(now=now, duration_secs=chunk_secs)
-        if len(run) < self._chunk_bytes and len(self._queue) == 1:
-            delay_secs = max(delay_secs, buffered_secs - SHORT_CHUNK_MARGIN_SECS)
-        return delay_secs
+    def _delay(self, now: float) -> float:
+        """Return the seconds until the head of the queue, or its end, has its turn."""
+        head = self._queue.head
+        buffered_secs = self._pacer.buffered_secs(now=now)
+        if isinstance(head, bytearray):
+            chunk_bytes = min(self._chunk_bytes, len(head))
+            delay_secs = self._pacer.send_delay(now=now, duration_secs=self._secs(chunk_bytes))
+            if chunk_bytes < self._chunk_bytes and len(self._queue) == 1:
+                return max(delay_secs, buffered_secs - SHORT_CHUNK_MARGIN_SECS)
+            return delay_secs
+        if isinstance(head, EndFrame | StopFrame):
+            return buffered_secs
+        if head is None and self._is_bot_speaking:
+            return buffered_secs + BOT_STOP_SECS - self._pacer.dry_secs(now=now)
+        return 0.0
 
-    def _send_chunk(self, run: AudioRun, now: float) -> None:
-        pcm = run.take(self._chunk_bytes)
-        if not len(run):
-            self._queue.popleft()
-        self._queued_audio_bytes -= len(pcm)
-        if not self._is_bot_speaking:
-            self._is_bot_speaking = True
-            self._playout.begin()
-            self._events.on_bot_started()
-        elif self._pacer.dry_secs(now=now) > 0:
+    def _send_frame(self) -> None:
+        frame = self._queue.take_frame()
+        if isinstance(frame, EndFrame | StopFrame) and self._is_bot_speaking:
+            self._stop_speaking(interrupted=False)
+        self._send(frame)
+        self._events.on_sent(frame)
+
+    def _send_chunk(self, now: float) -> None:
+        if self._pacer.dry_secs(now=now) > 0:
             self._stats.underruns += 1
-        chunk_secs = duration_secs(len(pcm), self._sample_rate, self._num_channels)
+        self._send_audio(self._queue.take_audio(self._chunk_bytes), now)
+
+    def _send_audio(self, pcm: bytes, now: float) -> None:
+        chunk_secs = self._secs(len(pcm))
         self._pacer.sent(now=now, duration_secs=chunk_secs)
         self._playout.sent(chunk_secs)
         frame = OutputAudioRawFrame(pcm, self._sample_rate, self._num_channels)
@@ -288,23 +273,21 @@ class Outbound:
             self._send(frame)
         self._events.on_sent(frame)
 
-    def _flush_converter_when_dry(self, buffered_secs: float) -> None:
-        """What the resampler holds back is needed when nothing else is left to play."""
-        if self._is_bot_speaking and buffered_secs <= SHORT_CHUNK_MARGIN_SECS:
-            self._flush_converter()
+    def _start_speaking(self, now: float) -> None:
+        self._is_bot_speaking = True
+        self._pacer.begin(now=now)
+        self._playout.begin()
+        self._events.on_bot_started()
 
-    def _fall_silent(self, now: float) -> float | None:
-        """Nothing waits: return when to look again, None when the bot has stopped speaking."""
-        if not self._is_bot_speaking:
-            return None
-        buffered_secs = self._pacer.buffered_secs(now=now)
-        if buffered_secs > SHORT_CHUNK_MARGIN_SECS:
-            return buffered_secs - SHORT_CHUNK_MARGIN_SECS
-        remaining_secs = BOT_STOP_SECS + buffered_secs - self._pacer.dry_secs(now=now)
-        if remaining_secs > 0:
-            return remaining_secs
+    def _finish_speaking(self, now: float) -> None:
+        """Send the resampler's tail, if nothing has brought it out, and stop.
+
+        Not earlier: a source that is just in time has one long stream, which must not be cut.
+        """
+        tail = self._queue.take_tail()
+        if tail:
+            self._send_audio(tail, now)
         self._stop_speaking(interrupted=False)
-        return None
 
     def _stop_speaking(self, *, interrupted: bool) -> None:
         buffered_secs = self._pacer.buffered_secs(now=self._clock.now())
@@ -314,19 +297,6 @@ class Outbound:
             played_secs=self._playout.played_secs(buffered_secs=buffered_secs),
         )
 
-    def _drop_interruptible(self) -> None:
-        self._queue = deque(
-            item for item in self._queue if isinstance(item, Frame) and not item.interruptible
-        )
-        self._count_dropped(self._queued_audio_bytes)
-        self._queued_audio_bytes = 0
-        self._converter = StreamNormalizer(self._sample_rate, self._num_channels)
-
-    def _count_dropped(self, size: int) -> None:
-        self._stats.audio_out_dropped_secs += duration_secs(
-            size, self._sample_rate, self._num_channels
-        )
-
     def _send(self, frame: Frame) -> bool:
         """Return whether the frame went out; most kinds have no place on the wire."""
         try:
@@ -334,11 +304,11 @@ class Outbound:
             if message is None:
                 return False
             self._wire.send(message)
-        except FrameEncodeError as exc:
-            self._events.on_output_error(str(exc), exc)
-            return False
         except SessionClosed:
             return False  # `close` follows.
+        except Exception as exc:  # noqa: BLE001 - what cannot be sent must not stop what follows
+            self._events.on_output_error(f"{type(exc).__name__}: {exc}", exc)
+            return False
         self._stats.messages_out += 1
         return True
 
@@ -347,12 +317,11 @@ class Outbound:
         logger.warning("client closed: it has not read for %g s", self._max_lag_secs)
         self._wire.close(CLOSE_TRY_AGAIN_LATER, "you do not read what is sent to you")
 
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _cancel_timers(self) -> None:
+        for timer in (self._timer, self._lag_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._lag_timer = None
 
-    def _cancel_lag_timer(self) -> None:
-        if self._lag_timer is not None:
-            self._lag_timer.cancel()
-            self._lag_timer = None
+    def _secs(self, size: int) -> float:
+        return duration_secs(size, self._sample_rate, self._num_channels)

@@ -1,5 +1,9 @@
 """When to send the next piece of audio. Pure: time is an argument."""
 
+MIN_MARGIN_SECS = 0.02
+"""However short the lead, a chunk goes out this long before the one in front of it has been played:
+timers are late, and so is the network."""
+
 
 class Pacer:
     """Keeps the client's buffer filled `lead_secs` ahead of real time, and no further.
@@ -16,12 +20,16 @@ class Pacer:
         self._lead_secs = lead_secs
         self._plays_until: float | None = None
 
+    def begin(self, *, now: float) -> None:
+        """Take note that an utterance begins: the silence before it was no lack of audio."""
+        if self._plays_until is not None and self._plays_until < now:
+            self._plays_until = None
+
     def send_delay(self, *, now: float, duration_secs: float) -> float:
         """Return the seconds until a chunk of `duration_secs` may be sent; 0.0 is now."""
         if self._plays_until is None:
             return 0.0
-        # A chunk longer than the lead goes out when the one before it has been played.
-        ahead_secs = max(self._lead_secs, duration_secs)
+        ahead_secs = max(self._lead_secs, duration_secs + MIN_MARGIN_SECS)
         return max(0.0, self._plays_until + duration_secs - ahead_secs - now)
 
     def sent(self, *, now: float, duration_secs: float) -> None:

@@ -27,8 +27,9 @@ class TransportParams(Params):
         audio_out_sample_rate: Hertz that the client gets; None is the pipeline's own rate.
         audio_out_channels: Channels that the client gets.
         audio_out_10ms_chunks: Length of an audio message, in units of 10 ms.
-        audio_out_lead_secs: How far ahead of real time the client is kept. What it has buffered is
-            still heard after an interruption, unless the client can flush.
+        audio_out_lead_secs: How far ahead of real time the client is kept; never less than a
+            message and 20 ms. What it has buffered is still heard after an interruption, unless it
+            can flush.
         audio_out_max_queued_secs: Bot audio that may wait to be said; more is refused.
         audio_out_max_lag_secs: How long a client may refuse to read before it is closed (1013).
         vad_analyzer: Voice activity detection; None leaves it to others.
