@@ -1,7 +1,7 @@
-"""A wire in memory, and a listener to what the way out reports."""
+"""A wire in memory, a listener to what the way out reports, and a detector of tones."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from voicewire.testing import VirtualClock
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.stats import TransportStats
+from voicewire.vad import VADAnalyzer, VADParams
 
 RATE = 16000
 
@@ -190,3 +191,38 @@ def message(text: str) -> OutputTransportMessageFrame:
 
 def words(text: str) -> TTSTextFrame:
     return TTSTextFrame(text)
+
+
+class ToneVAD(VADAnalyzer):
+    """Calls every 20 ms speech that have a sample above 1000; answers at once."""
+
+    sample_rates: ClassVar[tuple[int, ...]] = (8000, 16000)
+
+    def __init__(self, params: VADParams | None = None) -> None:
+        super().__init__(params=params)
+        self.heard = bytearray()
+        self.num_open = 0
+
+    def open_detector(
+        self, sample_rate: int, on_confidence: Callable[[float], None]
+    ) -> "ToneDetector":
+        self.num_open += 1
+        return ToneDetector(self, sample_rate // 50, on_confidence)
+
+
+class ToneDetector:
+    """One caller's."""
+
+    def __init__(
+        self, owner: ToneVAD, window_samples: int, on_confidence: Callable[[float], None]
+    ) -> None:
+        self.window_samples = window_samples
+        self._owner = owner
+        self._on_confidence = on_confidence
+
+    def submit(self, window: bytes) -> None:
+        self._owner.heard += window
+        self._on_confidence(float(samples(window).max() > 1000))
+
+    def close(self) -> None:
+        self._owner.num_open -= 1

@@ -56,11 +56,11 @@ class CallerSession:
         self.outbound.writing_resumed()
 
     def connection_closed(self, code: int, reason: str) -> None:
-        self._inbound.close()
-        self.outbound.close()
+        self._closed.set()
         if self._timer is not None:
             self._timer.cancel()
-        self._closed.set()
+        self._inbound.close()
+        self.outbound.close()
 
     async def wait_closed(self) -> None:
         """Return when the connection is gone."""

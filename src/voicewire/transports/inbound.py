@@ -3,14 +3,11 @@
 import logging
 from collections.abc import Callable
 
+from voicewire.audio.pcm import mix_channels
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.clock import Clock
 from voicewire.errors import FrameDecodeError
-from voicewire.frames import (
-    Frame,
-    InputAudioRawFrame,
-    TextFrame,
-)
+from voicewire.frames import Frame, InputAudioRawFrame, TextFrame
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.params import TransportParams
 from voicewire.transports.stats import TransportStats
@@ -50,47 +47,62 @@ class Inbound:
         self._vad = None
         if params.vad_analyzer is not None:
             self._vad = params.vad_analyzer.open(params.audio_in_sample_rate, on_vad_event, clock)
-            self._vad_mixer = StreamNormalizer(params.audio_in_sample_rate, 1)
 
     def take(self, message: bytes | str) -> None:
         """Decode a message and act on it. A bad one is counted and logged, and that is all."""
         self._stats.messages_in += 1
         try:
-            frame = self._serializer.deserialize(message)
+            frame = self._deserialize(message)
             if isinstance(frame, InputAudioRawFrame):
-                self._take_audio(frame)
-            elif isinstance(frame, TextFrame) and not self._params.text_in_enabled:
-                raise FrameDecodeError(
-                    "text_not_enabled",
-                    f"{type(frame).__name__} from a client; set text_in_enabled=True to take it",
-                )
-            else:
-                self._push(frame)
+                self._convert(frame)
         except FrameDecodeError as exc:
             self._refuse(exc)
+            return
+        if isinstance(frame, InputAudioRawFrame):
+            self._take_audio(frame)
+        else:
+            self._push(frame)
 
     def close(self) -> None:
         """Forget the client; nothing of it is emitted any more."""
         if self._vad is not None:
             self._vad.close()
 
+    def _deserialize(self, message: bytes | str) -> Frame:
+        try:
+            frame = self._serializer.deserialize(message)
+        except FrameDecodeError:
+            raise
+        except Exception as exc:
+            # Somebody's own serializer. What it says of the message may quote it: not for a log.
+            raise FrameDecodeError(
+                "serializer_failed",
+                f"{type(exc).__name__} in {type(self._serializer).__name__}.deserialize",
+            ) from exc
+        if isinstance(frame, TextFrame) and not self._params.text_in_enabled:
+            raise FrameDecodeError(
+                "text_not_enabled",
+                f"{type(frame).__name__} from a client; set text_in_enabled=True to take it",
+            )
+        return frame
+
+    def _convert(self, frame: InputAudioRawFrame) -> None:
+        """Bring audio to the pipeline's format."""
+        converter = self._converter
+        try:
+            frame.audio = converter.process(frame.audio, frame.sample_rate, frame.num_channels)
+        except ValueError as exc:
+            raise FrameDecodeError("audio_format", f"audio: {exc}") from exc
+        frame.sample_rate = converter.sample_rate
+        frame.num_channels = converter.num_channels
+
     def _take_audio(self, frame: InputAudioRawFrame) -> None:
-        if not self._params.audio_in_enabled:
+        if not self._params.audio_in_enabled or not frame.audio:  # The resampler waits for more.
             return
-        sample_rate = self._params.audio_in_sample_rate
-        num_channels = self._params.audio_in_channels
-        if frame.sample_rate != sample_rate or frame.num_channels != num_channels:
-            audio = self._converter.process(frame.audio, frame.sample_rate, frame.num_channels)
-            if not audio:  # The resampler waits for more.
-                return
-            frame.audio, frame.sample_rate, frame.num_channels = audio, sample_rate, num_channels
         if self._params.passes_audio_in:
             self._push(frame)
         if self._vad is not None:
-            mono = frame.audio
-            if num_channels != 1:
-                mono = self._vad_mixer.process(mono, sample_rate, num_channels)
-            self._vad.feed(mono)
+            self._vad.feed(mix_channels(frame.audio, frame.num_channels, 1))
 
     def _refuse(self, error: FrameDecodeError) -> None:
         self._stats.messages_refused[error.kind] += 1

@@ -33,7 +33,7 @@ RETRY_AFTER_SECS = 5
 REPLACED_SECS = 1.0
 """How long a replaced client may take over its closing handshake: it may be gone for long."""
 
-GOODBYE_SECS = 3.0
+GOODBYE_SECS = 2.0
 """How long the last client may take over its closing handshake."""
 
 HANDLERS_SECS = 5.0
