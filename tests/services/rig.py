@@ -68,7 +68,11 @@ async def running(
     run = asyncio.create_task(task.run())
     rig = Rig(task, collector, clock)
     try:
-        await rig.wait_until(lambda: bool(collector.frames))
+        started = asyncio.create_task(rig.wait_until(lambda: bool(collector.frames)))
+        await asyncio.wait((run, started), return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if run.done():
+            await run  # It says why it did not start.
         yield rig
     finally:
         await task.cancel()
