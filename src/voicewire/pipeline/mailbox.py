@@ -137,9 +137,9 @@ class Mailbox:
                 while not self._system and not self._ordered:
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
-                item = self._in_hand = self._take()
+                self._in_hand = self._take()  # And no other name, which would outlive the frame.
                 try:
-                    await self._handle(item.frame, item.direction)
+                    await self._handle(self._in_hand.frame, self._in_hand.direction)
                 except asyncio.CancelledError:
                     # Ours cuts off one handler; anybody else's ends the mailbox.
                     if not self._is_cutting_off or task.cancelling() > 1:
