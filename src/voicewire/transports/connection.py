@@ -17,10 +17,12 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import BytesLike
 
 from voicewire.clock import Clock, MonotonicClock, TimerHandle
 from voicewire.errors import SessionClosed
 from voicewire.transports.fast_lane import FrameBoundaries
+from voicewire.transports.fragments import MessageAssembler, TooManyFragmentsError
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.liveness import Liveness, Step
 from voicewire.transports.settings import ConnectionSettings
@@ -31,9 +33,6 @@ except ImportError:  # a platform without the compiled part
     from websockets.utils import apply_mask
 
 logger = logging.getLogger(__name__)
-
-MAX_FRAGMENTS = 4096
-"""Frames in one message; the bytes are bounded by `max_message_bytes`, empty frames by this."""
 
 MAX_FRAMES_PER_TURN = 128
 """After so many frames out of one read the other callers have their turn."""
@@ -141,9 +140,7 @@ class Connection(asyncio.Protocol):
         self._held: bytearray | None = bytearray(early_bytes)
         self._is_catching_up = False
         self._is_reading = True
-        self._fragments: bytearray | None = None
-        self._fragments_are_text = False
-        self._num_fragments = 0
+        self._assembler = MessageAssembler()
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS_PER_TURN)
         self._liveness = Liveness(
             self._settings.ping_interval_secs, self._settings.ping_timeout_secs
@@ -283,7 +280,7 @@ class Connection(asyncio.Protocol):
         self._stop_messages()
         self._is_lost = True
         self._held = None
-        self._fragments = None
+        self._assembler.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -297,7 +294,9 @@ class Connection(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         position = 0
         end = len(data)
-        for _ in range(MAX_FRAMES_PER_TURN):
+        num_frames = 0
+        while num_frames < MAX_FRAMES_PER_TURN:
+            num_frames += 1
             if self._is_fast and end - position > 7 and data[position] == _BINARY_HEAD:
                 length = data[position + 1]
                 if length == _MASKED_16_BIT:
@@ -341,31 +340,28 @@ class Connection(asyncio.Protocol):
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            is_text = opcode is Opcode.TEXT
             if frame.fin:
-                self._deliver_checked(bytes(frame.data), is_text=opcode is Opcode.TEXT)
+                self._deliver_checked(frame.data, is_text=is_text)
+            else:
+                self._assembler.begin(bytes(frame.data), is_text=is_text)
+        elif opcode is Opcode.CONT:
+            try:
+                message = self._assembler.go_on(bytes(frame.data), is_last=frame.fin)
+            except TooManyFragmentsError as exc:
+                self._engine.fail(CloseCode.MESSAGE_TOO_BIG, str(exc))
                 return
-            self._fragments = bytearray(frame.data)
-            self._fragments_are_text = opcode is Opcode.TEXT
-            self._num_fragments = 1
-        elif opcode is Opcode.CONT and self._fragments is not None:
-            self._fragments += frame.data
-            self._num_fragments += 1
-            if frame.fin:
-                message, self._fragments = bytes(self._fragments), None
-                self._deliver_checked(message, is_text=self._fragments_are_text)
-            elif self._num_fragments >= MAX_FRAGMENTS:
-                self._engine.fail(
-                    CloseCode.MESSAGE_TOO_BIG, f"message of more than {MAX_FRAGMENTS} frames"
-                )
+            if message is not None:
+                self._deliver_checked(message[0], is_text=message[1])
 
-    def _deliver_checked(self, payload: bytes, *, is_text: bool) -> None:
+    def _deliver_checked(self, payload: BytesLike, *, is_text: bool) -> None:
         if not self.is_open:
             return
         if not is_text:
-            self._deliver(payload)
+            self._deliver(bytes(payload))
             return
         try:
-            text = payload.decode()
+            text = str(payload, "utf-8")
         except UnicodeDecodeError as exc:
             self._engine.fail(
                 CloseCode.INVALID_DATA, f"text is not UTF-8: {exc.reason} at byte {exc.start}"
@@ -429,7 +425,7 @@ class Connection(asyncio.Protocol):
                 self.is_open
                 and self._receiver is not None
                 and self._held is None
-                and self._fragments is None
+                and self._assembler.is_between_messages
                 and self._boundaries.is_between_frames
             )
         elif self._close_at is None and not self._is_lost:

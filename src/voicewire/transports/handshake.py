@@ -120,7 +120,8 @@ def parse_head(head: bytes) -> RequestHead | None:
     if line is None:
         return None
     fields = []
-    for raw in head[line.end() :].decode("latin-1").splitlines():
+    for raw in head[line.end() :].decode("latin-1").split("\n"):
+        raw = raw.removesuffix("\r")
         if not raw:
             break
         name, colon, value = raw.partition(":")

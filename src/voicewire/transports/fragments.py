@@ -1,0 +1,53 @@
+"""Messages that come in several frames, put together within bounds. Pure."""
+
+MAX_FRAGMENTS = 4096
+"""Frames in one message. The parser bounds their bytes, but a frame may also be empty."""
+
+
+class TooManyFragmentsError(ValueError):
+    """A message came in more than `MAX_FRAGMENTS` frames."""
+
+
+class MessageAssembler:
+    """Gathers the frames of one message; their order has been checked by the parser."""
+
+    __slots__ = ("_is_text", "_num_fragments", "_payload")
+
+    def __init__(self) -> None:
+        self._payload: bytearray | None = None
+        self._is_text = False
+        self._num_fragments = 0
+
+    @property
+    def is_between_messages(self) -> bool:
+        return self._payload is None
+
+    def begin(self, payload: bytes | bytearray, *, is_text: bool) -> None:
+        """Take the first frame of a message that is not its last."""
+        self._payload = bytearray(payload)
+        self._is_text = is_text
+        self._num_fragments = 1
+
+    def go_on(
+        self, payload: bytes | bytearray, *, is_last: bool
+    ) -> tuple[bytes | bytearray, bool] | None:
+        """Take a further frame; with the last one return the payload and whether it is text.
+
+        Raises:
+            TooManyFragmentsError: There is no end to them.
+            RuntimeError: There was no first frame.
+        """
+        if self._payload is None:
+            raise RuntimeError("a continuation without a beginning")
+        self._payload += payload
+        self._num_fragments += 1
+        if is_last:
+            whole, self._payload = self._payload, None
+            return whole, self._is_text
+        if self._num_fragments >= MAX_FRAGMENTS:
+            raise TooManyFragmentsError(f"message of more than {MAX_FRAGMENTS} frames")
+        return None
+
+    def clear(self) -> None:
+        """Forget what has been gathered."""
+        self._payload = None
