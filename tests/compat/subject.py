@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,11 +56,3 @@ def run_program(source: str, directory: Path, *arguments: str) -> Iterator[Subje
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def find_free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

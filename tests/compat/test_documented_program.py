@@ -11,7 +11,7 @@ import pytest
 
 from tests.compat.canned import ANSWER_HZ, GREETING_HZ, TONE_SECS, TTS_SAMPLE_RATE, loudest_hz
 from tests.compat.plain_client import call, join_audio, load_frame_class, read_speech
-from tests.compat.subject import Subject, find_free_port, run_program
+from tests.compat.subject import Subject, run_program
 from tests.conftest import DATA
 
 DOCUMENTED = (Path(__file__).parent / "programs/documented.txt").read_text()
@@ -64,23 +64,18 @@ def frame_class(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return load_frame_class(tmp_path_factory.mktemp("proto"))
 
 
-@pytest.fixture
-def port() -> int:
-    return find_free_port()
-
-
 @pytest.fixture(params=[STAND_IN, OUR_OWN], ids=["as pipecat", "as voicewire"])
-def bot(request: pytest.FixtureRequest, port: int, tmp_path: Path) -> Iterator[Subject]:
+def bot(request: pytest.FixtureRequest, free_tcp_port: int, tmp_path: Path) -> Iterator[Subject]:
     # Tests that run at the same time cannot share port 8765: the one word that is not as it was.
-    source = request.param.replace("port=8765", f"port={port}")
+    source = request.param.replace("port=8765", f"port={free_tcp_port}")
     with run_program(source, tmp_path) as subject:
         yield subject
 
 
 async def test_it_answers_two_spoken_questions_in_one_call(
-    bot: Subject, port: int, frame_class: Any
+    bot: Subject, free_tcp_port: int, frame_class: Any
 ) -> None:
-    async with call(f"ws://127.0.0.1:{port}", frame_class) as client:
+    async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class) as client:
         greeting = await client.listen()
         answers = []
         for question in QUESTIONS:
@@ -101,9 +96,9 @@ async def test_it_answers_two_spoken_questions_in_one_call(
 
 
 async def test_each_audio_message_is_a_complete_wav_file(
-    bot: Subject, port: int, frame_class: Any
+    bot: Subject, free_tcp_port: int, frame_class: Any
 ) -> None:
-    async with call(f"ws://127.0.0.1:{port}", frame_class, mic=False) as client:
+    async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class, mic=False) as client:
         greeting = await client.listen()
 
     assert len(greeting) > 5
@@ -117,14 +112,14 @@ async def test_each_audio_message_is_a_complete_wav_file(
 
 
 async def test_a_caller_who_sends_nothing_times_out_while_the_next_one_starts_anew(
-    port: int, frame_class: Any, tmp_path: Path
+    free_tcp_port: int, frame_class: Any, tmp_path: Path
 ) -> None:
-    source = STAND_IN.replace("port=8765", f"port={port}")
+    source = STAND_IN.replace("port=8765", f"port={free_tcp_port}")
     source = source.replace("session_timeout=180", "session_timeout=0.8")
     with run_program(source, tmp_path) as bot:
         addresses = []
         for _ in range(2):
-            async with call(f"ws://127.0.0.1:{port}", frame_class, mic=False) as client:
+            async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class, mic=False) as client:
                 addresses.append(client.websocket.local_address)
                 greeting = await client.listen()
                 assert loudest_hz(join_audio(greeting), TTS_SAMPLE_RATE) == pytest.approx(

@@ -1,0 +1,102 @@
+"""The examples, each with a real caller."""
+
+import asyncio
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.compat.canned import loudest_hz, tone
+from tests.compat.conftest import as_pipecat as as_pipecat
+from tests.compat.plain_client import (
+    MIC_SAMPLE_RATE,
+    PlainClient,
+    call,
+    join_audio,
+    load_frame_class,
+    read_speech,
+)
+from tests.conftest import DATA
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def frame_class(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return load_frame_class(tmp_path_factory.mktemp("proto"))
+
+
+@pytest.fixture
+def question() -> bytes:
+    return read_speech(DATA / "speech/sense_0880.wav")
+
+
+def transport_messages(client: PlainClient) -> list[Any]:
+    return [json.loads(each.message.data) for each in client.messages if each.HasField("message")]
+
+
+def load_main(name: str) -> Any:
+    return runpy.run_path(str(EXAMPLES / name), run_name="example")["main"]
+
+
+async def test_echo_plays_back_what_it_hears(frame_class: Any, free_tcp_port: int) -> None:
+    bot = asyncio.ensure_future(load_main("echo.py")(free_tcp_port))
+    async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class) as client:
+        client.say(tone(440, 1.0, MIC_SAMPLE_RATE))
+        await asyncio.sleep(1.5)
+    bot.cancel()
+    await asyncio.gather(bot, return_exceptions=True)
+
+    heard = [frame.audio for frame in client.messages]
+    assert {audio.sample_rate for audio in heard} == {MIC_SAMPLE_RATE}
+    pcm = join_audio(heard)
+    assert loudest_hz(pcm, MIC_SAMPLE_RATE) == pytest.approx(440, abs=3)
+    num_sounding = np.count_nonzero(np.frombuffer(pcm, "<i2"))
+    assert num_sounding / MIC_SAMPLE_RATE == pytest.approx(1.0, abs=0.05)
+
+
+async def test_doorbell_rings_when_the_caller_has_spoken_and_ends_the_conversation(
+    frame_class: Any, free_tcp_port: int, question: bytes
+) -> None:
+    bot = asyncio.ensure_future(load_main("doorbell.py")(free_tcp_port, num_rings=1))
+    async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class) as client:
+        client.say(question)
+        rings = await client.listen()
+        async with asyncio.timeout(10):
+            await client.websocket.wait_closed()
+            await bot
+
+    assert loudest_hz(join_audio(rings), 24000) == pytest.approx(880, abs=3)
+    assert transport_messages(client) == [{"rings_left": 0}]
+    assert client.websocket.close_code == 1000
+
+
+@pytest.mark.usefixtures("as_pipecat")
+async def test_pipecat_bot_repeats_what_the_caller_has_said(
+    frame_class: Any, free_tcp_port: int, question: bytes
+) -> None:
+    bot = asyncio.ensure_future(load_main("pipecat_bot.py")(free_tcp_port))
+    async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class) as client:
+        repeats = []
+        for _ in range(2):
+            client.say(question)
+            repeats.append(await client.listen())
+    async with asyncio.timeout(10):
+        await bot  # It ends when its caller hangs up.
+
+    spoken = np.frombuffer(question, "<i2").astype(float)
+    for repeat in repeats:
+        heard = np.frombuffer(join_audio(repeat), "<i2").astype(float)
+        match = np.correlate(heard, spoken[16000:24000])
+        assert match.max() > 0.9 * np.square(spoken[16000:24000]).sum()
+    assert transport_messages(client) == [{"type": "listening"}] * 2
