@@ -51,7 +51,7 @@ def load_bot(spec: str) -> Bot:
         raise _error(spec, f"the module {module_name!r} has no function {function_name!r}{hint}")
     if not inspect.iscoroutinefunction(bot):
         raise _error(spec, f"{function_name!r} is not an `async def` function")
-    return cast(Bot, bot)
+    return cast("Bot", bot)
 
 
 def _is_part_of(missing: str | None, module_name: str) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 import time
 
@@ -41,7 +40,8 @@ EMBEDDED_BOT = "voicewire.bots.embedded:bot"
 def serve(spec: str, host: str, port: int, verbose: bool) -> None:
     """Serve a bot over WebSocket, and tell what happens, without what is said.
 
-    Ctrl-C ends at once, SIGTERM when the bot has finished speaking; both with exit code 0.
+    Ctrl-C ends at once, SIGTERM when the bot has finished speaking; both with exit code 0. (A bot
+    that does not use `PipelineRunner` decides for itself.)
     """
     configure_logging(verbose=verbose)
     bot = load_bot(spec)
@@ -58,13 +58,6 @@ def serve(spec: str, host: str, port: int, verbose: bool) -> None:
 
 
 async def _serve(bot: Bot, host: str, port: int, *, with_models: bool) -> None:
-    # A bot's runner takes the signals over; until then, and where it has none, they end this task.
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - the runner runs us as one
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # on Windows
-            loop.add_signal_handler(number, task.cancel)
     transport = WebsocketServerTransport(
         host=host,
         port=port,
