@@ -40,8 +40,10 @@ from voicewire.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicewire.pipeline import (
+    BaseObserver,
     FrameDirection,
     FrameProcessor,
+    FramePushed,
     InlineProcessor,
     Pipeline,
     PipelineParams,
@@ -651,3 +653,55 @@ async def test_an_error_sent_downstream_is_reported_too() -> None:
         session.tap.push(ErrorFrame("from the tail"), DOWNSTREAM)
         await settle()
         assert session.errors == ["from the tail"]
+
+
+async def test_what_processors_ask_for_before_the_start_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_module, "MAX_EARLY_FRAMES", 2)
+
+    class Asks(Tap):
+        async def setup(self, setup: ProcessorSetup) -> None:
+            await super().setup(setup)
+            for _ in range(5):
+                self.push(InterruptionFrame(), UPSTREAM)
+
+    async with running(Asks()) as session:
+        assert kinds(session.tap.down) == ["Start", "Interruption", "Interruption"]
+
+
+async def test_observers_and_the_idle_timeout_can_be_had_together() -> None:
+    pushes: list[Frame] = []
+
+    class Watches(BaseObserver):
+        async def on_push_frame(self, data: FramePushed) -> None:
+            pushes.append(data.frame)
+
+    async with running(observers=[Watches()], idle_timeout_secs=10.0) as session:
+        session.clock.advance(9.0)
+        await session.send(TextFrame("a"))
+        session.clock.advance(9.0)
+        await settle()
+        assert not session.task.has_finished()
+        assert texts(pushes)
+        session.clock.advance(1.0)
+        await settle()
+        assert session.task.has_finished()
+
+
+async def test_an_error_as_the_session_ends_is_dropped_quietly() -> None:
+    class ReportsAtTheEnd(Tap):
+        async def setup(self, setup: ProcessorSetup) -> None:
+            await super().setup(setup)
+            setup.tasks.create(self.report(), name="reports")
+
+        async def report(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.report_error("too late")
+
+    async with running(ReportsAtTheEnd()) as session:
+        await session.send(EndFrame())
+        assert session.task.has_finished()
+        assert session.errors == []
