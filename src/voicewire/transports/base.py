@@ -96,8 +96,8 @@ class BaseTransport(EventEmitter, ABC):
 
     @property
     def has_output(self) -> bool:
-        """Whether `output()` has been asked for."""
-        return self._output is not None
+        """Whether `output()` stands in the pipeline."""
+        return self._output is not None and self._output.is_set_up
 
     @abstractmethod
     async def open(self, setup: ProcessorSetup) -> None:
@@ -180,6 +180,10 @@ class OutputTransport(InlineProcessor):
             OutputTransportMessageUrgentFrame: self._on_urgent,
             OutputDTMFUrgentFrame: self._on_urgent,
         }
+
+    @property
+    def is_set_up(self) -> bool:
+        return self._setup is not None
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
