@@ -18,14 +18,13 @@ Event = bytes | str | tuple[str, int, str]
 class FakeTransport(asyncio.Transport):
     """What the kernel never takes stays in `unsent`, until `drain`."""
 
-    def __init__(self, *, is_draining: bool = True) -> None:
+    def __init__(self, *, drains: bool = True) -> None:
         super().__init__()
         self.written = bytearray()
         self.num_unsent_bytes = 0
-        self.drains = is_draining
-        self.reads = True
-        self.has_eof = False
-        self.is_aborted = False
+        self.drains = drains
+        self._reads = True
+        self.ends: list[str] = []
         self.protocol: asyncio.Protocol | None = None
         self._high_water_bytes = 2**16
         self._is_closing = False
@@ -55,26 +54,31 @@ class FakeTransport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.num_unsent_bytes
 
+    def is_reading(self) -> bool:
+        return self._reads
+
     def pause_reading(self) -> None:
-        self.reads = False
+        self._reads = False
 
     def resume_reading(self) -> None:
-        self.reads = True
+        self._reads = True
 
     def can_write_eof(self) -> bool:
         return True
 
     def write_eof(self) -> None:
-        self.has_eof = True
+        self.ends.append("eof")
 
     def is_closing(self) -> bool:
         return self._is_closing
 
     def close(self) -> None:
         self._is_closing = True
+        self.ends.append("close")
 
     def abort(self) -> None:
-        self._is_closing = self.is_aborted = True
+        self._is_closing = True
+        self.ends.append("abort")
         assert self.protocol is not None
         asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
 
@@ -107,11 +111,11 @@ def make_connection(
     settings: ConnectionSettings | None = None,
     clock: VirtualClock | None = None,
     early_bytes: bytes = b"",
-    is_draining: bool = True,
+    drains: bool = True,
 ) -> tuple[Connection, FakeTransport]:
     """Return an open connection that has not been started, on a transport without a socket."""
     settings = settings or ConnectionSettings()
-    transport = FakeTransport(is_draining=is_draining)
+    transport = FakeTransport(drains=drains)
     connection = Connection(
         transport,
         ServerProtocol(state=State.OPEN, max_size=settings.max_message_bytes),
@@ -128,10 +132,10 @@ async def started(
     *,
     settings: ConnectionSettings | None = None,
     clock: VirtualClock | None = None,
-    is_draining: bool = True,
+    drains: bool = True,
 ) -> tuple[Connection, FakeTransport, Recorder]:
     """Return a connection that delivers to a recorder."""
-    connection, transport = make_connection(settings=settings, clock=clock, is_draining=is_draining)
+    connection, transport = make_connection(settings=settings, clock=clock, drains=drains)
     recorder = Recorder()
     connection.start(recorder)
     await turn()

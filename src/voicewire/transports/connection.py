@@ -19,13 +19,14 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import BytesLike
 
-from voicewire.clock import Clock, MonotonicClock, TimerHandle
+from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import SessionClosed
 from voicewire.transports.fast_lane import FrameBoundaries
 from voicewire.transports.fragments import MessageAssembler, TooManyFragmentsError
 from voicewire.transports.handshake import HandshakeRequest
-from voicewire.transports.liveness import Liveness, Step
+from voicewire.transports.liveness import Liveness
 from voicewire.transports.settings import ConnectionSettings
+from voicewire.transports.watchdog import Watchdog
 
 try:
     from websockets.speedups import apply_mask
@@ -124,9 +125,8 @@ class Connection(asyncio.Protocol):
         self.num_bytes_sent = 0
         self._settings = settings or ConnectionSettings()
         self._max_message_bytes = self._settings.max_message_bytes
-        self._clock = clock or MonotonicClock()
-        self._now = self._clock.now
-        self.last_received_at = self._now()
+        clock = clock or MonotonicClock()
+        self._now = clock.now
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._write = transport.write
@@ -142,11 +142,13 @@ class Connection(asyncio.Protocol):
         self._is_reading = True
         self._assembler = MessageAssembler()
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS_PER_TURN)
-        self._liveness = Liveness(
-            self._settings.ping_interval_secs, self._settings.ping_timeout_secs
+        self._watchdog = Watchdog(
+            clock,
+            Liveness(self._settings.ping_interval_secs, self._settings.ping_timeout_secs),
+            ping=self._ping,
+            give_up=self._give_up,
+            abort=transport.abort,
         )
-        self._timer: TimerHandle | None = None
-        self._close_at: float | None = None
         self._end: tuple[int, str] | None = None
         self._is_lost = False
         self._change: asyncio.Event | None = None
@@ -172,10 +174,9 @@ class Connection(asyncio.Protocol):
             return
         if self.is_writing_paused:
             receiver.writing_paused()
-        self.last_received_at = self._now()
         self._catch_up_soon()
         if self.is_open:
-            self._check_liveness()
+            self._watchdog.watch()
 
     def send(self, message: bytes | str) -> None:
         """Hand a message to the transport; nothing waits, so heed `is_writing_paused`.
@@ -199,6 +200,11 @@ class Connection(asyncio.Protocol):
             self._write(_pack_16_bit_head(head, 126, length) + payload)
         else:
             self._write(_pack_64_bit_head(head, 127, length) + payload)
+
+    @property
+    def last_heard_at(self) -> float:
+        """When the peer last gave a sign of life, on the clock that was passed in."""
+        return self._watchdog.last_heard_at
 
     @property
     def num_buffered_bytes(self) -> int:
@@ -244,7 +250,7 @@ class Connection(asyncio.Protocol):
     # The transport's side.
 
     def data_received(self, data: bytes) -> None:
-        self.last_received_at = self._now()
+        self._watchdog.last_heard_at = self._now()
         self.num_bytes_received += len(data)
         if self._held is None:
             self._take(data)
@@ -257,7 +263,7 @@ class Connection(asyncio.Protocol):
             self._engine.receive_eof()
         self._stop_messages()
         # What is left to write may never go: the transport closes only when it has gone.
-        self._close_within(self._settings.close_timeout_secs)
+        self._watchdog.close_within(self._settings.close_timeout_secs)
         return False
 
     def pause_writing(self) -> None:
@@ -268,7 +274,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.is_writing_paused = False
         # The peer took something, so it is alive, though nothing was read from it meanwhile.
-        self.last_received_at = self._now()
+        self._watchdog.last_heard_at = self._now()
         self._apply_reading()
         self._announce_change()
         self._tell(lambda receiver: receiver.writing_resumed())
@@ -281,9 +287,7 @@ class Connection(asyncio.Protocol):
         self._is_lost = True
         self._held = None
         self._assembler.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._watchdog.stop()
         if self._on_lost is not None:
             self._on_lost(self)
         self._tell_closed()
@@ -412,7 +416,7 @@ class Connection(asyncio.Protocol):
     def _end_writing(self) -> None:
         if self._transport.is_closing():
             return
-        if self._transport.can_write_eof():
+        if self._engine.close_rcvd is None and self._transport.can_write_eof():
             # Not close(): with bytes unread that sends RST, and the peer loses our close frame.
             self._transport.write_eof()
         else:
@@ -428,9 +432,9 @@ class Connection(asyncio.Protocol):
                 and self._assembler.is_between_messages
                 and self._boundaries.is_between_frames
             )
-        elif self._close_at is None and not self._is_lost:
+        elif not self._watchdog.is_closing and not self._is_lost:
             self._stop_messages()
-            self._close_within(self._settings.close_timeout_secs)
+            self._watchdog.close_within(self._settings.close_timeout_secs)
 
     def _stop_messages(self) -> None:
         if self.is_open:
@@ -460,37 +464,13 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
-    def _close_within(self, secs: float) -> None:
-        self._close_at = self._now() + secs
-        self._call_at(self._close_at)
+    def _ping(self) -> None:
+        self._engine.send_ping(b"")
+        self._flush_engine()
 
-    def _call_at(self, due_at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._clock.call_later(due_at - self._now(), self._timer_fired)
-
-    def _timer_fired(self) -> None:
-        self._timer = None
-        if self._is_lost:
-            return
-        if self._close_at is None:
-            self._check_liveness()
-        elif self._now() < self._close_at:
-            self._call_at(self._close_at)
-        else:
-            self._transport.abort()
-
-    def _check_liveness(self) -> None:
-        step, due_at = self._liveness.next_step(self._now(), self.last_received_at)
-        if step is Step.GIVE_UP:
-            self.close(CloseCode.INTERNAL_ERROR, "ping timeout")
-            self._close_within(min(DEAD_PEER_GRACE_SECS, self._settings.close_timeout_secs))
-            return
-        if due_at is not None:
-            self._call_at(due_at)
-        if step is Step.PING:
-            self._engine.send_ping(b"")
-            self._flush_engine()
+    def _give_up(self) -> None:
+        self.close(CloseCode.INTERNAL_ERROR, "ping timeout")
+        self._watchdog.close_within(min(DEAD_PEER_GRACE_SECS, self._settings.close_timeout_secs))
 
     # Telling.
 

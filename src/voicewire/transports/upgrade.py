@@ -1,6 +1,7 @@
 """The engine's part in the opening handshake: is it valid WebSocket, and what is the answer?"""
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ class Upgrade:
         self.engine.receive_data(head)
         events = self.engine.events_received()
         if not events or not isinstance(events[0], Request):
-            self.rejection = Rejection(400, "the WebSocket handshake is malformed")
+            self.rejection = _to_parser_rejection(self.engine.data_to_send())
             return
         response = self.engine.accept(events[0])
         if response.status_code == 101:
@@ -65,6 +66,14 @@ def _make_selector(ours: Sequence[Subprotocol]) -> Any:
         return next((name for name in ours if name in offered), None)
 
     return select
+
+
+def _to_parser_rejection(writes: Sequence[bytes]) -> Rejection:
+    """Return why there was no request at all; for most faults the parser just hangs up."""
+    said = re.match(rb"HTTP/1\.1 ([45]\d\d) ", writes[0]) if writes else None
+    if said is None:
+        return Rejection(400, "the WebSocket handshake is malformed")
+    return Rejection(int(said[1]), "a line of the WebSocket handshake is too long")
 
 
 def _to_rejection(response: Response) -> Rejection:

@@ -1,0 +1,154 @@
+import asyncio
+import logging
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tests.transports.fake_transport import binary
+from tests.transports.raw_peer import listening, raw_peer, until, upgrade
+from voicewire.testing.clock import VirtualClock
+from voicewire.transports.http import make_http_app
+from voicewire.transports.listener import Listener
+from voicewire.transports.settings import ListenerSettings
+
+pytestmark = pytest.mark.anyio
+
+GET_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def make_client(listener: Listener) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False)
+
+
+def make_echo_app() -> ASGIApp:
+    async def echo(request: Request) -> JSONResponse:
+        return JSONResponse({"body": (await request.body()).decode()})
+
+    async def slow(_: Request) -> PlainTextResponse:
+        await asyncio.sleep(60)
+        return PlainTextResponse("late")
+
+    return Starlette(routes=[Route("/echo", echo, methods=["POST"]), Route("/slow", slow)])
+
+
+async def test_http_and_websocket_share_the_port(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with listening(http_app=make_http_app) as (listener, visits):
+        async with make_client(listener) as client:
+            response = await client.get("/healthz")
+            assert (response.status_code, response.json()) == (200, {"status": "ok"})
+            assert (await client.head("/healthz")).status_code == 200
+            assert (await client.post("/healthz", content=b"x" * 100)).status_code == 405
+            missing = await client.get("/")
+            assert missing.status_code == 404
+            assert "WebSocket" in missing.json()["detail"]
+        async with raw_peer(listener) as peer:
+            await peer.shake_hands()
+            await visits.next()
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+async def test_a_body_that_comes_with_the_head_and_after_it_arrives() -> None:
+    async with listening(http_app=make_echo_app) as (listener, _):
+        async with make_client(listener) as client:
+            body = "x" * 200_000
+            assert (await client.post("/echo", content=body)).json() == {"body": body}
+        async with raw_peer(listener) as peer:
+            peer.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+            await asyncio.sleep(0.01)
+            peer.write(b"cd")
+            await peer.read_head()
+            assert await peer.read(15) == b'{"body":"abcd"}'
+
+
+async def test_requests_in_one_write_are_answered_in_turn() -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        peer.write(GET_HEALTHZ * 3)
+        for _ in range(3):
+            assert "200" in await peer.read_head()
+            await peer.read(15)
+
+
+async def test_lines_may_end_in_a_bare_line_feed() -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        peer.write(b"GET /healthz HTTP/1.0\nHost: a\n\n")
+        assert b"ok" in await peer.read_all()
+
+
+async def test_what_is_no_http_is_answered_with_400() -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        status, _ = await peer.answer(b"hello there\r\n\r\n")
+        assert status == 400
+
+
+async def test_a_handshake_may_follow_other_requests_on_the_same_socket() -> None:
+    async with (
+        listening(http_app=make_http_app) as (listener, visits),
+        raw_peer(listener) as peer,
+    ):
+        peer.write(GET_HEALTHZ)
+        await peer.read_head()
+        await peer.read(15)
+        await peer.shake_hands(upgrade("/late?a=1") + binary(b"first"))
+        connection, recorder = await visits.next()
+        await until(lambda: recorder.messages == [b"first"])
+        assert connection.path == "/late"
+        connection.send(b"x")
+        assert await peer.read(3) == b"\x82\x01x"
+
+
+async def test_a_handshake_that_a_proxy_has_stripped_is_explained() -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        peer.write(upgrade(without="Upgrade"))
+        assert "426" in await peer.read_head()
+
+
+async def test_too_many_http_connections_are_refused() -> None:
+    settings = ListenerSettings(max_http_connections=1)
+    async with (
+        listening(http_app=make_http_app, settings=settings) as (listener, _),
+        raw_peer(listener) as first,
+        raw_peer(listener) as second,
+    ):
+        first.write(GET_HEALTHZ)
+        assert "200" in await first.read_head()
+        status, _ = await second.answer(GET_HEALTHZ)
+        assert status == 503
+
+
+async def test_a_request_that_trickles_in_has_one_deadline() -> None:
+    clock = VirtualClock()
+    async with (
+        listening(http_app=make_echo_app, clock=clock) as (listener, _),
+        raw_peer(listener) as peer,
+    ):
+        peer.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+        for _ in range(29):
+            await asyncio.sleep(0.001)
+            clock.advance(1)
+            peer.write(b"x")
+        await asyncio.sleep(0.001)
+        clock.advance(1)
+        with pytest.raises((ConnectionResetError, EOFError)):
+            await peer.read(1)
+
+
+async def test_closing_the_listener_ends_idle_and_busy_http_connections() -> None:
+    async with (
+        listening(http_app=make_echo_app) as (listener, _),
+        raw_peer(listener) as idle,
+        raw_peer(listener) as busy,
+    ):
+        idle.write(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
+        await idle.read_head()
+        busy.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert listener.http_side is not None
+        side = listener.http_side
+        await until(lambda: side.num_connections == 2)
+        await listener.close()
+        assert side.num_connections == 0

@@ -1,0 +1,72 @@
+import socket
+
+import pytest
+
+from voicewire.errors import AddressInUseError, ConfigurationError
+from voicewire.transports.settings import ListenerSettings
+from voicewire.transports.sockets import bind_sockets
+
+SETTINGS = ListenerSettings()
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_localhost_is_one_port_in_both_families() -> None:
+    sockets = bind_sockets("localhost", 0, SETTINGS)
+    try:
+        assert len({sock.getsockname()[1] for sock in sockets}) == 1
+        assert len(sockets) == (2 if has_ipv6() else 1)
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def test_a_caller_is_held_by_the_kernel_before_anybody_accepts() -> None:
+    (sock,) = bind_sockets("127.0.0.1", 0, SETTINGS)
+    with sock, socket.create_connection(sock.getsockname(), timeout=5):
+        pass
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])  # noqa: S104
+def test_a_port_that_somebody_listens_on_is_in_use(host: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(AddressInUseError) as caught:
+            bind_sockets(host, port, SETTINGS)
+    assert (caught.value.host, caught.value.port) == (host, port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_a_configuration_error(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=host):
+        bind_sockets(host, 0, SETTINGS)
+
+
+def test_several_processes_may_share_a_port_when_they_all_say_so() -> None:
+    shared = ListenerSettings(reuse_port=True)
+    (first,) = bind_sockets("127.0.0.1", 0, shared)
+    with first:
+        (second,) = bind_sockets("127.0.0.1", first.getsockname()[1], shared)
+        second.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="not on this platform")
+def test_accepted_sockets_inherit_the_options() -> None:
+    (sock,) = bind_sockets("127.0.0.1", 0, SETTINGS)
+    sock.setblocking(True)
+    with sock, socket.create_connection(sock.getsockname(), timeout=5):
+        accepted, _ = sock.accept()
+        with accepted:
+            tcp = socket.IPPROTO_TCP
+            assert accepted.getsockopt(tcp, socket.TCP_NODELAY)
+            assert accepted.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 20_000
+            assert accepted.getsockopt(tcp, socket.TCP_NOTSENT_LOWAT) == 16 * 1024
