@@ -31,7 +31,7 @@ RETRY_AFTER_SECS = 5
 """What a refused client is told to wait."""
 
 REPLACED_SECS = 1.0
-"""How long a replaced client may take over its closing handshake: it may be gone for long."""
+"""How long a client that goes may keep the next one waiting: it may be gone for long."""
 
 GOODBYE_SECS = 2.0
 """How long the last client may take over its closing handshake."""
@@ -192,10 +192,10 @@ class WebsocketServerTransport(BaseTransport):
 
     async def _serve(self, connection: Connection) -> None:
         """See one client through, after the one before it has been seen off."""
-        if self._is_taken and self._newest is not None:
-            if self._params.on_second_client == "reject":  # Two came at the same instant.
-                connection.close(1013, "another client is connected")
-                return
+        if self._is_taken and self._params.on_second_client == "reject":
+            connection.close(1013, "another client is connected")  # Two came at the same instant.
+            return
+        if self._newest in self._listener.connections:
             self._newest.close(CLOSE_REPLACED, "a newer client has taken your place")
             self._clock.call_later(REPLACED_SECS, self._newest.abort)
         self._newest = connection
