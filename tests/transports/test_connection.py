@@ -14,12 +14,8 @@ from tests.transports.fake_transport import (
 )
 from voicewire.errors import SessionClosed
 from voicewire.testing.clock import VirtualClock
-from voicewire.transports.connection import (
-    DEAD_PEER_GRACE_SECS,
-    MAX_FRAMES_PER_TURN,
-    MAX_PONGS_PER_TURN,
-    Connection,
-)
+from voicewire.transports.connection import DEAD_PEER_GRACE_SECS, Connection
+from voicewire.transports.engine import MAX_FRAMES_PER_TURN, MAX_PONGS_PER_TURN
 from voicewire.transports.fragments import MAX_FRAGMENTS
 from voicewire.transports.settings import ConnectionSettings
 

@@ -12,7 +12,8 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from tests.transports.fake_transport import binary, client_frame, close_frame, make_connection
-from voicewire.transports.connection import MAX_PONGS_PER_TURN, Connection
+from voicewire.transports.connection import Connection
+from voicewire.transports.engine import MAX_PONGS_PER_TURN
 from voicewire.transports.settings import ConnectionSettings
 
 MAX_MESSAGE_BYTES = 400

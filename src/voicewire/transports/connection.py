@@ -1,82 +1,28 @@
-"""One accepted WebSocket connection: messages in, messages out, never waiting.
-
-Nearly all traffic is one shape: a complete, final, masked binary frame. Between two frames that
-shape is unmasked and delivered at once (the fast lane). Every other byte goes through the sans-I/O
-parser of `websockets`, one frame at a time.
-"""
+"""One accepted WebSocket connection: messages in, messages out, never waiting."""
 
 import asyncio
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable, Mapping
-from struct import Struct
-from typing import Protocol
 
-from websockets.exceptions import ProtocolError
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import State
 from websockets.server import ServerProtocol
-from websockets.typing import BytesLike
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import SessionClosed
-from voicewire.transports.fast_lane import FrameBoundaries
-from voicewire.transports.fragments import MessageAssembler, TooManyFragmentsError
+from voicewire.transports.engine import WebSocketEngine
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.liveness import Liveness
+from voicewire.transports.receiver import MessageReceiver as MessageReceiver
 from voicewire.transports.settings import ConnectionSettings
 from voicewire.transports.watchdog import Watchdog
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # a platform without the compiled part
-    from websockets.utils import apply_mask
-
 logger = logging.getLogger(__name__)
-
-MAX_FRAMES_PER_TURN = 128
-"""After so many frames out of one read the other callers have their turn."""
-
-MAX_PONGS_PER_TURN = 8
-"""RFC 6455, section 5.5.3: of several pings only the latest need be answered."""
-
-MAX_CLOSE_REASON_BYTES = 123
-"""A control frame holds 125 bytes, and the code takes two (RFC 6455, section 5.5)."""
 
 DEAD_PEER_GRACE_SECS = 1.0
 """What a peer that answered no ping gets for answering our close."""
 
-_TEXT_HEAD = 0x80 | Opcode.TEXT
-_BINARY_HEAD = 0x80 | Opcode.BINARY
-_PONG_HEAD = 0x80 | Opcode.PONG
-_MASKED_16_BIT = 0x80 | 126
-_MASKED_64_BIT = 0x80 | 127
-_pack_16_bit_head = Struct("!BBH").pack
-_pack_64_bit_head = Struct("!BBQ").pack
-
-
-class MessageReceiver(Protocol):
-    """Who is told what happens on a connection. All calls are on the event loop's thread."""
-
-    def message_received(self, message: bytes | str) -> None:
-        """Take a complete message. An exception closes the connection with 1011."""
-        ...
-
-    def writing_paused(self) -> None:
-        """Stop sending for now: `write_high_water_bytes` are waiting."""
-        ...
-
-    def writing_resumed(self) -> None:
-        """Send again."""
-        ...
-
-    def connection_closed(self, code: int, reason: str) -> None:
-        """Know that it is over; called exactly once, and nothing is called after it.
-
-        The code and reason are those of the side that closed first; 1006 where neither did.
-        """
-        ...
+ABNORMAL_CLOSURE = 1006
+INTERNAL_ERROR = 1011
 
 
 class Connection(asyncio.Protocol):
@@ -92,7 +38,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         transport: asyncio.Transport,
-        engine: ServerProtocol,
+        protocol: ServerProtocol,
         request: HandshakeRequest,
         settings: ConnectionSettings | None = None,
         *,
@@ -104,7 +50,7 @@ class Connection(asyncio.Protocol):
 
         Args:
             transport: Its protocol is to be set to this connection.
-            engine: Fresh and open.
+            protocol: The sans-I/O WebSocket protocol, fresh and open.
             request: The handshake.
             settings: Limits and timeouts.
             clock: For liveness and the closing timeout.
@@ -116,36 +62,35 @@ class Connection(asyncio.Protocol):
         self.path = request.path
         self.headers: Mapping[str, str] = request.headers
         self.query = request.query
-        self.subprotocol: str | None = engine.subprotocol
-        self.is_open = True
+        self.subprotocol: str | None = protocol.subprotocol
         self.is_writing_paused = False
         self.num_messages_received = 0
         self.num_messages_sent = 0
         self.num_bytes_received = 0
         self.num_bytes_sent = 0
         self._settings = settings or ConnectionSettings()
-        self._max_message_bytes = self._settings.max_message_bytes
         clock = clock or MonotonicClock()
         self._now = clock.now
         self._loop = asyncio.get_running_loop()
         self._transport = transport
-        self._write = transport.write
-        self._engine = engine
+        self._engine = WebSocketEngine(
+            protocol,
+            max_message_bytes=self._settings.max_message_bytes,
+            deliver=self._deliver,
+            write=transport.write,
+            end_writing=self._end_writing,
+            closing=self._closing,
+        )
         self._on_lost = on_lost
         self._receiver: MessageReceiver | None = None
-        self._boundaries = FrameBoundaries()
-        # Between two frames and two messages, open and started: a plain frame needs no parser.
-        self._is_fast = False
         # Bytes that nobody may have yet; None while they go straight through.
         self._held: bytearray | None = bytearray(early_bytes)
         self._is_catching_up = False
         self._is_reading = True
-        self._assembler = MessageAssembler()
-        self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS_PER_TURN)
         self._watchdog = Watchdog(
             clock,
             Liveness(self._settings.ping_interval_secs, self._settings.ping_timeout_secs),
-            ping=self._ping,
+            ping=self._engine.ping,
             give_up=self._give_up,
             abort=transport.abort,
         )
@@ -184,22 +129,15 @@ class Connection(asyncio.Protocol):
         Raises:
             SessionClosed: The connection is not open any more.
         """
-        if not self.is_open:
-            raise SessionClosed(*self._close_words())
-        if isinstance(message, str):
-            head, payload = _TEXT_HEAD, message.encode()
-        else:
-            head, payload = _BINARY_HEAD, message
-        length = len(payload)
+        if not self._engine.is_open:
+            raise SessionClosed(*self._end_words())
+        self.num_bytes_sent += self._engine.send(message)
         self.num_messages_sent += 1
-        self.num_bytes_sent += length
-        # One copy of a few hundred bytes is cheaper than writing two pieces.
-        if length < 126:
-            self._write(bytes((head, length)) + payload)
-        elif length < 65536:
-            self._write(_pack_16_bit_head(head, 126, length) + payload)
-        else:
-            self._write(_pack_64_bit_head(head, 127, length) + payload)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent; false as soon as either side has begun to close."""
+        return self._engine.is_open
 
     @property
     def last_heard_at(self) -> float:
@@ -221,20 +159,16 @@ class Connection(asyncio.Protocol):
         """
         if not self.is_open:
             return
-        try:
-            self._engine.send_close(code, _shortened(reason))
-        except ProtocolError as exc:
-            raise ValueError(f"close code {code} cannot be sent: {exc}") from exc
-        self._flush_engine()
-        self._engine_moved()
+        self._engine.close(code, reason)
         # The peer's answer has to be read even if nobody ever called start.
         self._catch_up_soon()
 
     def abort(self) -> None:
         """Drop the connection now, with what is still to be written."""
         if self.is_open:
-            self._end = (CloseCode.ABNORMAL_CLOSURE, "aborted")
-        self._stop_messages()
+            self._end = (ABNORMAL_CLOSURE, "aborted")
+        self._engine.stop()
+        self._announce_change()
         self._transport.abort()
 
     async def wait_closed(self) -> None:
@@ -259,9 +193,8 @@ class Connection(asyncio.Protocol):
             self._held += data
 
     def eof_received(self) -> bool:
-        if not self._engine.reader.eof:
-            self._engine.receive_eof()
-        self._stop_messages()
+        self._engine.receive_eof()
+        self._announce_change()
         # What is left to write may never go: the transport closes only when it has gone.
         self._watchdog.close_within(self._settings.close_timeout_secs)
         return False
@@ -282,11 +215,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._is_lost:
             return
-        self._end = self._close_words()
-        self._stop_messages()
+        self._end = self._end_words()
+        self._engine.stop()
         self._is_lost = True
         self._held = None
-        self._assembler.clear()
         self._watchdog.stop()
         if self._on_lost is not None:
             self._on_lost(self)
@@ -296,82 +228,11 @@ class Connection(asyncio.Protocol):
     # Receiving.
 
     def _take(self, data: bytes) -> None:
-        position = 0
-        end = len(data)
-        num_frames = 0
-        while num_frames < MAX_FRAMES_PER_TURN:
-            num_frames += 1
-            if self._is_fast and end - position > 7 and data[position] == _BINARY_HEAD:
-                length = data[position + 1]
-                if length == _MASKED_16_BIT:
-                    body = position + 8
-                    length = data[position + 2] << 8 | data[position + 3]
-                else:
-                    body = position + 6
-                    # Not masked, or of 64-bit length: longer than anything, so not for here.
-                    length = length & 0x7F if 0x80 <= length < _MASKED_64_BIT else end
-                after = body + length
-                if after <= end and length <= self._max_message_bytes:
-                    self._deliver(apply_mask(data[body:after], data[body - 4 : body]))
-                    position = after
-                    if position == end:
-                        break
-                    continue
-            position = self._parse_frame(data, position)
-            if position == end:
-                break
-        else:
-            self._held = bytearray(data[position:])
+        rest = self._engine.receive(data)
+        if rest:
+            self._held = bytearray(rest)
             self._apply_reading()
             self._catch_up_soon()
-        if self._pongs:
-            self._write_pongs()
-
-    def _parse_frame(self, data: bytes, position: int) -> int:
-        """Feed the parser up to the end of the current frame; return where that is."""
-        engine = self._engine
-        if engine.eof_sent or self._transport.is_closing():
-            return len(data)  # it is over: whatever still comes is not read
-        after = self._boundaries.advance(data, position)
-        engine.receive_data(data[position:after])
-        for frame in engine.events_received():
-            if isinstance(frame, Frame):
-                self._frame_received(frame)
-        self._flush_engine()
-        self._engine_moved()
-        return after
-
-    def _frame_received(self, frame: Frame) -> None:
-        opcode = frame.opcode
-        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
-            is_text = opcode is Opcode.TEXT
-            if frame.fin:
-                self._deliver_checked(frame.data, is_text=is_text)
-            else:
-                self._assembler.begin(bytes(frame.data), is_text=is_text)
-        elif opcode is Opcode.CONT:
-            try:
-                message = self._assembler.go_on(bytes(frame.data), is_last=frame.fin)
-            except TooManyFragmentsError as exc:
-                self._engine.fail(CloseCode.MESSAGE_TOO_BIG, str(exc))
-                return
-            if message is not None:
-                self._deliver_checked(message[0], is_text=message[1])
-
-    def _deliver_checked(self, payload: BytesLike, *, is_text: bool) -> None:
-        if not self.is_open:
-            return
-        if not is_text:
-            self._deliver(bytes(payload))
-            return
-        try:
-            text = str(payload, "utf-8")
-        except UnicodeDecodeError as exc:
-            self._engine.fail(
-                CloseCode.INVALID_DATA, f"text is not UTF-8: {exc.reason} at byte {exc.start}"
-            )
-        else:
-            self._deliver(text)
 
     def _deliver(self, message: bytes | str) -> None:
         self.num_messages_received += 1
@@ -390,69 +251,33 @@ class Connection(asyncio.Protocol):
         if self._held is None:
             return
         data, self._held = bytes(self._held), None
-        self._engine_moved()
         if data:
             self._take(data)
         self._apply_reading()
 
-    # The engine.
-
-    def _flush_engine(self) -> None:
-        for chunk in self._engine.data_to_send():
-            if not chunk:
-                self._end_writing()
-            elif chunk[0] == _PONG_HEAD:
-                self._pongs.append(chunk)
-            else:
-                self._write_pongs()
-                self._write(chunk)
-
-    def _write_pongs(self) -> None:
-        if self._pongs:
-            pongs = b"".join(self._pongs)
-            self._pongs.clear()
-            self._write(pongs)
+    # Ending.
 
     def _end_writing(self) -> None:
         if self._transport.is_closing():
             return
-        if self._engine.close_rcvd is None and self._transport.can_write_eof():
+        if not self._engine.has_peer_closed and self._transport.can_write_eof():
             # Not close(): with bytes unread that sends RST, and the peer loses our close frame.
             self._transport.write_eof()
         else:
             self._transport.close()
 
-    def _engine_moved(self) -> None:
-        """Bring our own flags in line with the engine's state."""
-        if self._engine.state is State.OPEN:
-            self._is_fast = (
-                self.is_open
-                and self._receiver is not None
-                and self._held is None
-                and self._assembler.is_between_messages
-                and self._boundaries.is_between_frames
-            )
-        elif not self._watchdog.is_closing and not self._is_lost:
-            self._stop_messages()
-            self._watchdog.close_within(self._settings.close_timeout_secs)
+    def _closing(self) -> None:
+        self._announce_change()
+        self._watchdog.close_within(self._settings.close_timeout_secs)
 
-    def _stop_messages(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            self._announce_change()
-        self._is_fast = False
+    def _give_up(self) -> None:
+        self.close(INTERNAL_ERROR, "ping timeout")
+        self._watchdog.close_within(min(DEAD_PEER_GRACE_SECS, self._settings.close_timeout_secs))
 
-    def _close_words(self) -> tuple[int, str]:
-        """Return the code and reason of the side that closed first."""
-        if self._end is not None:
-            return self._end
-        engine = self._engine
-        words = engine.close_rcvd if engine.close_rcvd_then_sent else engine.close_sent
-        if words is None:
-            return CloseCode.ABNORMAL_CLOSURE.value, "connection lost"
-        return int(words.code), words.reason
+    def _end_words(self) -> tuple[int, str]:
+        return self._end or self._engine.end_words() or (ABNORMAL_CLOSURE, "connection lost")
 
-    # Flow and time.
+    # Flow.
 
     def _apply_reading(self) -> None:
         wanted = self._held is None and not self.is_writing_paused
@@ -463,14 +288,6 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
-
-    def _ping(self) -> None:
-        self._engine.send_ping(b"")
-        self._flush_engine()
-
-    def _give_up(self) -> None:
-        self.close(CloseCode.INTERNAL_ERROR, "ping timeout")
-        self._watchdog.close_within(min(DEAD_PEER_GRACE_SECS, self._settings.close_timeout_secs))
 
     # Telling.
 
@@ -484,7 +301,7 @@ class Connection(asyncio.Protocol):
     def _tell_closed(self) -> None:
         if self._receiver is not None:
             try:
-                self._receiver.connection_closed(*self._close_words())
+                self._receiver.connection_closed(*self._end_words())
             except Exception:
                 logger.exception("connection %s: connection_closed failed", self.id)
 
@@ -492,7 +309,7 @@ class Connection(asyncio.Protocol):
         if isinstance(exc, SessionClosed) and not self.is_open:
             return  # it wanted to answer somebody who has just left
         logger.error("connection %s: its receiver failed", self.id, exc_info=exc)
-        self.close(CloseCode.INTERNAL_ERROR, "internal error")
+        self.close(INTERNAL_ERROR, "internal error")
 
     async def _next_change(self) -> None:
         if self._change is None:
@@ -503,7 +320,3 @@ class Connection(asyncio.Protocol):
         if self._change is not None:
             change, self._change = self._change, None
             change.set()
-
-
-def _shortened(reason: str) -> str:
-    return reason.encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore")

@@ -145,7 +145,7 @@ class FrontDoor(asyncio.Protocol):
             transport.write(upgrade.accept())
             connection = Connection(
                 transport,
-                upgrade.engine,
+                upgrade.protocol,
                 request,
                 self._settings.connection,
                 clock=self._listener.clock,

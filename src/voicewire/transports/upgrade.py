@@ -26,14 +26,14 @@ class Upgrade:
     """One handshake, checked but not yet answered.
 
     Attributes:
-        engine: The sans-I/O WebSocket protocol; open once `accept` has been called.
+        protocol: The sans-I/O WebSocket protocol; open once `accept` has been called.
         rejection: Why it is not valid; None if it is.
     """
 
     def __init__(self, head: bytes, *, subprotocols: Sequence[str], max_message_bytes: int) -> None:
         """Check a complete request head, blank line included."""
         ours = [Subprotocol(name) for name in subprotocols]
-        self.engine = ServerProtocol(
+        self.protocol = ServerProtocol(
             # Without extensions there is no compression, which costs more than audio saves.
             extensions=None,
             select_subprotocol=_make_selector(ours),
@@ -42,23 +42,23 @@ class Upgrade:
         )
         self.rejection: Rejection | None = None
         self._response: Response | None = None
-        self.engine.receive_data(head)
-        events = self.engine.events_received()
+        self.protocol.receive_data(head)
+        events = self.protocol.events_received()
         if not events or not isinstance(events[0], Request):
-            self.rejection = _to_parser_rejection(self.engine.data_to_send())
+            self.rejection = _to_parser_rejection(self.protocol.data_to_send())
             return
-        response = self.engine.accept(events[0])
+        response = self.protocol.accept(events[0])
         if response.status_code == 101:
             self._response = response
         else:
             self.rejection = _to_rejection(response)
 
     def accept(self) -> bytes:
-        """Open the engine and return the answer for the wire."""
+        """Open the protocol and return the answer for the wire."""
         if self._response is None:
             raise RuntimeError("a handshake that is not valid cannot be accepted")
-        self.engine.send_response(self._response)
-        return b"".join(self.engine.data_to_send())
+        self.protocol.send_response(self._response)
+        return b"".join(self.protocol.data_to_send())
 
 
 def _make_selector(ours: Sequence[Subprotocol]) -> Any:
