@@ -100,7 +100,7 @@ class Call:
         async with _connection(self._url) as connection, TaskOwner() as tasks:
             self._begun_at = self._clock.now()
             if self._recorder is not None:
-                self._recorder.begins_at = self._begun_at
+                self._recorder.begin(self._begun_at)
             self._conversation = Conversation(self._questions, self._manners, now=self._begun_at)
             self._report(Connected(0.0, self._url))
             listening = tasks.create(self._listen(connection), name="listening")

@@ -1,0 +1,104 @@
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.cli.command_line import running
+
+QUIET_BOT = """
+from voicewire.pipeline import Pipeline, PipelineRunner, PipelineTask
+
+async def bot(transport):
+    await PipelineRunner().run(PipelineTask(Pipeline([transport.input(), transport.output()])))
+"""
+
+PATIENT_BOT = """
+from voicewire.pipeline import Pipeline, PipelineRunner, PipelineTask
+from voicewire.frames import OutputAudioRawFrame
+
+async def bot(transport):
+    task = PipelineTask(Pipeline([transport.input(), transport.output()]))
+
+    @transport.event_handler("on_client_connected")
+    async def talk(transport, client):
+        await task.queue_frame(OutputAudioRawFrame(bytes(2 * 16000), 16000, 1))
+
+    await PipelineRunner().run(task)
+"""
+
+
+@pytest.fixture
+def bots(tmp_path: Path) -> Path:
+    """Return a directory with bots in it."""
+    (tmp_path / "quiet.py").write_text(QUIET_BOT)
+    (tmp_path / "patient.py").write_text(PATIENT_BOT)
+    (tmp_path / "broken.py").write_text("async def bot(transport):\n    raise ValueError('oops')\n")
+    (tmp_path / "hasty.py").write_text("async def bot(transport):\n    pass\n")
+    return tmp_path
+
+
+def test_it_tells_the_address_and_what_happens_there(bots: Path) -> None:
+    with running(["--bot", "quiet:bot", "--port", "0"], cwd=bots) as server:
+        url = server.wait_until_ready()
+        assert url.startswith("ws://localhost:")
+        with connect(url, proxy=None, max_queue=None):
+            server.wait_for("client connected")
+        server.wait_for("client disconnected")
+        assert server.end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_an_ordinary_end(bots: Path, number: signal.Signals) -> None:
+    with running(["--bot", "quiet:bot", "--port", "0"], cwd=bots) as server:
+        server.wait_until_ready()
+        assert server.end(number) == 0
+        assert server.lines[-1] == "stopped"
+
+
+def test_sigterm_lets_the_bot_finish(bots: Path) -> None:
+    with running(["--bot", "patient:bot", "--port", "0"], cwd=bots) as server:
+        with connect(server.wait_until_ready(), proxy=None, max_queue=None):
+            server.wait_for("bot started speaking")
+            assert server.end(signal.SIGTERM) == 0
+        assert any("bot stopped speaking, after 1.0 s" in line for line in server.lines)
+
+
+def test_ctrl_c_does_not_let_it_finish(bots: Path) -> None:
+    with running(["--bot", "patient:bot", "--port", "0"], cwd=bots) as server:
+        with connect(server.wait_until_ready(), proxy=None, max_queue=None):
+            server.wait_for("bot started speaking")
+            assert server.end(signal.SIGINT) == 0
+        assert any("bot was interrupted" in line for line in server.lines)
+
+
+def test_a_port_in_use_is_one_line(bots: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["--bot", "quiet:bot", "--host", "127.0.0.1", "--port", str(port)]
+        with running(arguments, cwd=bots) as server:
+            assert server.end() == 1
+    assert server.lines == [
+        f"Error: port {port} on 127.0.0.1 is already in use; choose another one with --port"
+    ]
+
+
+def test_a_bot_that_does_not_exist_is_one_line(bots: Path) -> None:
+    with running(["--bot", "quiet:bott"], cwd=bots) as server:
+        assert server.end() == 2
+    assert server.lines == [
+        "Error: --bot quiet:bott: the module 'quiet' has no function 'bott'; did you mean 'bot'?"
+    ]
+
+
+def test_a_bot_that_fails_shows_its_author_where(bots: Path) -> None:
+    with running(["--bot", "broken:bot", "--port", "0"], cwd=bots) as server:
+        assert server.end() == 1
+    assert server.lines[-1] == "ValueError: oops"
+
+
+def test_a_bot_that_returns_ends_the_server(bots: Path) -> None:
+    with running(["--bot", "hasty:bot", "--port", "0"], cwd=bots) as server:
+        assert server.end() == 0
+    assert server.lines == ["stopped"]
