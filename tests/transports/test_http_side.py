@@ -33,7 +33,12 @@ def make_echo_app() -> ASGIApp:
         await asyncio.sleep(60)
         return PlainTextResponse("late")
 
-    return Starlette(routes=[Route("/echo", echo, methods=["POST"]), Route("/slow", slow)])
+    async def big(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("x" * 20_000_000)
+
+    return Starlette(
+        routes=[Route("/echo", echo, methods=["POST"]), Route("/slow", slow), Route("/big", big)]
+    )
 
 
 async def test_http_and_websocket_share_the_port(caplog: pytest.LogCaptureFixture) -> None:
@@ -136,6 +141,22 @@ async def test_a_request_that_trickles_in_has_one_deadline() -> None:
         clock.advance(1)
         with pytest.raises((ConnectionResetError, EOFError)):
             await peer.read(1)
+
+
+async def test_a_response_that_nobody_takes_has_a_deadline() -> None:
+    clock = VirtualClock()
+    async with (
+        listening(http_app=make_echo_app, clock=clock) as (listener, _),
+        raw_peer(listener) as peer,
+    ):
+        side = listener.http_side
+        assert side is not None
+        peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        peer.write(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: side.num_connections == 1)
+        await asyncio.sleep(0.05)
+        clock.advance(30)
+        await until(lambda: side.num_connections == 0)
 
 
 async def test_closing_the_listener_ends_idle_and_busy_http_connections() -> None:

@@ -42,6 +42,9 @@ async def test_a_client_is_served_and_its_close_is_told() -> None:
         await connection.wait_closed()
         assert recorder.closed == (1001, "bye")
         assert listener.connections == set()
+        connection.abort()
+        connection.close()
+        assert connection.num_buffered_bytes == 0
 
 
 async def test_our_close_reaches_the_client() -> None:

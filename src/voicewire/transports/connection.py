@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
     @property
     def num_buffered_bytes(self) -> int:
         """How many bytes the kernel has not taken yet."""
-        return self._transport.get_write_buffer_size()
+        return 0 if self._is_lost else self._transport.get_write_buffer_size()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye; TCP is aborted if the peer has not answered within `close_timeout_secs`.
@@ -165,6 +165,8 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection now, with what is still to be written."""
+        if self._is_lost:
+            return  # asyncio's transports do not bear an abort after the end
         if self.is_open:
             self._end = (ABNORMAL_CLOSURE, "aborted")
         self._engine.stop()

@@ -178,7 +178,8 @@ class FrontDoor(asyncio.Protocol):
         logger.info("refused %s: %d %s", self._remote_address(), rejection.status, rejection.reason)
         transport = self._transport
         transport.write(_to_bytes(rejection))
-        if transport.can_write_eof() and not transport.is_closing():
+        is_crowded = self._listener.num_pending_handshakes > self._settings.max_pending_handshakes
+        if transport.can_write_eof() and not transport.is_closing() and not is_crowded:
             # Not close(): with bytes unread that sends RST, and the peer loses the answer.
             transport.write_eof()
             transport.resume_reading()

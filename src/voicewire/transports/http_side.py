@@ -35,7 +35,7 @@ class HttpSide:
         Args:
             http_app: Makes it.
             settings: Timeouts and the bound of a request head.
-            clock: For the timeout of a request.
+            clock: For the deadline of slow peers.
             on_upgrade: Takes a socket back whose next request asks for WebSocket.
         """
         self._config = Config(
@@ -99,7 +99,7 @@ class HttpSide:
 
 
 class _HttpProtocol(H11Protocol):
-    """uvicorn's protocol, with a deadline for slow requests and a way back to WebSocket."""
+    """uvicorn's protocol, with a deadline for slow peers and a way back to WebSocket."""
 
     def __init__(
         self,
@@ -117,12 +117,12 @@ class _HttpProtocol(H11Protocol):
         self._request_timeout_secs = request_timeout_secs
         self._on_upgrade = on_upgrade
         self._on_gone = on_gone
-        self._request_deadline: TimerHandle | None = None
+        self._deadline: TimerHandle | None = None
         self._has_left = False
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._watch_request()
+        self._watch_peer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
@@ -130,7 +130,15 @@ class _HttpProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._watch_request()
+        self._watch_peer()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_peer()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch_peer()
 
     def end(self) -> None:
         """Close after the response in progress, at once if there is none."""
@@ -150,23 +158,30 @@ class _HttpProtocol(H11Protocol):
     def _should_upgrade_to_ws(self) -> bool:
         return True
 
-    def _watch_request(self) -> None:
-        """Keep an absolute deadline while a request has begun and not ended."""
-        conn = self.conn
-        is_arriving = not self._has_left and (
-            conn.their_state is h11.SEND_BODY
-            or (conn.their_state is h11.IDLE and bool(conn.trailing_data[0]))
-        )
-        if not is_arriving:
+    def _watch_peer(self) -> None:
+        """Keep an absolute deadline while the peer owes us something."""
+        if not self._is_peer_slow():
             self._cancel_deadline()
-        elif self._request_deadline is None:
-            self._request_deadline = self._clock.call_later(
-                self._request_timeout_secs, self._request_timed_out
+        elif self._deadline is None:
+            self._deadline = self._clock.call_later(
+                self._request_timeout_secs, self._deadline_passed
             )
 
-    def _request_timed_out(self) -> None:
-        self._request_deadline = None
-        self.transport.abort()
+    def _is_peer_slow(self) -> bool:
+        """Whether a request has begun and not ended, or a response is not taken."""
+        if self._has_left:
+            return False
+        is_arriving = self.conn.their_state is h11.SEND_BODY or (
+            self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        )
+        is_ended = self.cycle is None or self.cycle.response_complete
+        is_left_over = is_ended and self.transport.get_write_buffer_size() > 0
+        return is_arriving or is_left_over or self.flow.write_paused
+
+    def _deadline_passed(self) -> None:
+        self._deadline = None
+        if self._is_peer_slow():
+            self.transport.abort()
 
     def _leave(self) -> None:
         self._has_left = True
@@ -174,6 +189,6 @@ class _HttpProtocol(H11Protocol):
         self._on_gone(self)
 
     def _cancel_deadline(self) -> None:
-        if self._request_deadline is not None:
-            self._request_deadline.cancel()
-            self._request_deadline = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,6 +1,8 @@
 """The limits and timeouts of the listening side, and why each default is what it is."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ConnectionSettings(BaseModel):
@@ -32,6 +34,12 @@ class ConnectionSettings(BaseModel):
 
     write_low_water_bytes: int = Field(default=16 * 1024, ge=0)
     """At this many unsent bytes writing goes on."""
+
+    @model_validator(mode="after")
+    def _check_water_marks(self) -> Self:
+        if self.write_low_water_bytes >= self.write_high_water_bytes:
+            raise ValueError("write_low_water_bytes must be less than write_high_water_bytes")
+        return self
 
 
 class ListenerSettings(BaseModel):
@@ -71,7 +79,7 @@ class ListenerSettings(BaseModel):
     """How long a plain HTTP connection may stay idle between two requests."""
 
     http_request_timeout_secs: float = Field(default=30.0, gt=0)
-    """How long a plain HTTP request may take to arrive completely."""
+    """How long a plain HTTP request may take to arrive, or a stalled response to be taken."""
 
     backlog: int = Field(default=1024, gt=0)
     """How many callers the kernel holds for us before they are accepted."""
