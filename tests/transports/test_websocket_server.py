@@ -3,6 +3,8 @@
 import asyncio
 import io
 import logging
+import os
+import signal
 import socket
 import wave
 from contextlib import suppress
@@ -665,3 +667,20 @@ async def test_a_caller_speaks_while_the_server_is_stopped() -> None:
                 await asyncio.sleep(0.02)
         assert caller.close_code == 1000
         await served.finished()
+
+
+async def test_sigterm_lets_the_bot_finish_while_the_caller_talks() -> None:
+    async with serving(vad_analyzer=None) as served, Caller(served.url) as caller:
+        await served.happened("connected", 0)
+        pcm = tone(0.5, sample_rate=24000)
+        await served.say(OutputAudioRawFrame(pcm, 24000, 1))
+        await caller.heard()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with suppress(ConnectionClosed):
+            while caller.close_code is None:
+                await caller.speak(tone(0.02), message_secs=0.02)
+                await asyncio.sleep(0.02)
+        assert await caller.closed() == (1000, "the conversation is over")
+        assert caller.pcm == pcm
+        await served.finished()
+        assert served.events == [("connected", 0), ("disconnected", 0)]
