@@ -70,8 +70,11 @@ def check_processors(processors: Sequence[object], *, where: str) -> None:
 
 def _with_nested(processor: Processor) -> Iterator[Processor]:
     yield processor
-    for inner in getattr(processor, "processors", ()):
-        yield from _with_nested(inner)
+    inside = getattr(processor, "processors", None)
+    if isinstance(inside, list):  # Ours; a user's processor may call anything by this name.
+        for each in inside:
+            if isinstance(each, Processor):
+                yield from _with_nested(each)
 
 
 async def setup_all(processors: Sequence[Processor], setup: ProcessorSetup) -> None:
