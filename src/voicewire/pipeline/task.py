@@ -236,7 +236,6 @@ class PipelineTask(EventEmitter):
                 await asyncio.shield(ended_by)
                 raise
         finally:
-            self._cancel_timers()
             await self._clean_up(setup)
         if relay is not None:
             drained = tasks.create(relay.wait_until_drained(), name=f"{self.name} observers' end")
