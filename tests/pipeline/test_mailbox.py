@@ -301,6 +301,7 @@ async def test_a_library_that_leaks_a_cancellation_does_not_end_the_mailbox() ->
         assert isinstance(frame, TextFrame)
         if frame.text == "leak":
             task.cancel()
+            task.cancel()
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError:

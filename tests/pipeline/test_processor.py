@@ -347,19 +347,28 @@ async def test_on_system_frame_sees_frames_before_they_wait() -> None:
         assert kinds(session.tap.down) == ["Start"]
 
 
-async def test_an_overflowing_mailbox_is_reported_once_until_it_has_emptied() -> None:
-    gate = Gate()
-    step = TextStep(gate)
+async def test_an_overflowing_mailbox_is_reported_once_until_it_has_half_emptied() -> None:
+    turns = asyncio.Semaphore(0)
+
+    async def work(frame: Frame) -> None:
+        await turns.acquire()
+
+    step = TextStep(work)
     step._mailbox = Mailbox(step._handle, name="small", max_frames=4)
     async with running(step) as session:
         await session.send(TextFrame("in hand"))
         await session.send(*(TextFrame(str(number)) for number in range(7)))
         assert session.errors == ["the mailbox of small is full (4 frames)"]
         assert step._mailbox.num_dropped == 3
-        gate.open()
+        for _ in range(3):  # It handles one frame at a time and is filled up again.
+            turns.release()
+            await settle()
+            await session.send(TextFrame("x"), TextFrame("y"))
+        assert len(session.errors) == 1
+        for _ in range(5):
+            turns.release()
         await settle()
-        assert texts(session.tap.down) == ["in hand", "0", "1", "2", "3"]
-        gate.close()
+        assert texts(session.tap.down) == ["in hand", "0", "1", "2", "3", "x", "x", "x"]
         await session.send(TextFrame("in hand"))
         await session.send(*(TextFrame(str(number)) for number in range(7)))
         assert len(session.errors) == 2
@@ -458,7 +467,7 @@ async def test_broadcast_goes_both_ways_with_two_frames() -> None:
 
 
 async def test_a_processor_of_a_running_pipeline_cannot_serve_another() -> None:
-    shared = Step()
+    shared = Tap()
     waiting = PipelineTask(Pipeline([shared]))
     async with running(shared) as session:
         with pytest.raises(ConfigurationError, match="make a new one for each session"):
@@ -467,7 +476,8 @@ async def test_a_processor_of_a_running_pipeline_cannot_serve_another() -> None:
             await waiting.run()
         with pytest.raises(ConfigurationError, match="make a new one for each session"):
             await PipelineTask(session.task.pipeline).run()
-        assert session.tap.num_cleanups == 0
+        assert shared.num_cleanups == session.tap.num_cleanups == 0
+        assert not session.task.has_finished()
 
 
 async def test_a_pipeline_can_be_run_again_by_another_task() -> None:

@@ -95,7 +95,8 @@ async def test_a_second_signal_cancels_at_once(second: signal.Signals) -> None:
     await raise_signal(signal.SIGTERM)
     assert not run.done()
     await raise_signal(second)
-    await run
+    async with asyncio.timeout(5.0):
+        await run
     assert kinds(session.tap.down) == ["Start", "Cancel"]
 
 
@@ -215,10 +216,12 @@ def test_it_runs_outside_the_main_thread() -> None:
 
 def test_it_runs_on_one_loop_after_another() -> None:
     async def talk() -> None:
+        before = [signal.getsignal(number) for number in SIGNALS]  # asyncio.run() sets SIGINT's.
         session = Session()
         run = await start(PipelineRunner(), session)
         await raise_signal(signal.SIGINT)
         await run
+        assert [signal.getsignal(number) for number in SIGNALS] == before
 
     asyncio.run(talk())
     asyncio.run(talk())

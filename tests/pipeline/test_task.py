@@ -210,12 +210,21 @@ async def test_cancelling_ends_at_once_while_a_handler_hangs() -> None:
         assert step.cut_off[-1] is frame
 
 
+class KeepsCancellation(InlineProcessor):
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        if not isinstance(frame, CancelFrame):
+            self.push(frame, direction)
+
+
 async def test_cancelling_twice_cancels_once() -> None:
-    async with running(Step()) as session:
+    first = Tap()
+    async with running(first, KeepsCancellation()) as session:
         await session.task.cancel()
+        session.clock.advance(1.0)
         await session.task.cancel()
+        session.clock.advance(1.0)
         await settle()
-        assert kinds(session.tap.down) == ["Start", "Cancel"]
+        assert kinds(first.down) == ["Start", "Cancel"]
         assert session.event_names() == ["on_pipeline_started", "on_pipeline_finished"]
 
 
@@ -252,12 +261,7 @@ async def test_a_handler_that_swallows_its_cancellation_is_waited_for_up_to_the_
 
 
 async def test_a_queued_cancel_frame_has_the_timeout_too() -> None:
-    class Keeps(InlineProcessor):
-        def process(self, frame: Frame, direction: FrameDirection) -> None:
-            if not isinstance(frame, CancelFrame):
-                self.push(frame, direction)
-
-    async with running(Keeps()) as session:
+    async with running(KeepsCancellation()) as session:
         await session.send(CancelFrame())
         assert not session.task.has_finished()
         session.clock.advance(2.0)
@@ -323,12 +327,7 @@ async def test_a_cancelled_run_cancels_the_pipeline_first() -> None:
 
 
 async def test_a_run_cancelled_twice_does_not_wait_for_the_pipeline() -> None:
-    class Keeps(InlineProcessor):
-        def process(self, frame: Frame, direction: FrameDirection) -> None:
-            if not isinstance(frame, CancelFrame):
-                self.push(frame, direction)
-
-    session = Session(Keeps())
+    session = Session(KeepsCancellation())
     run = asyncio.ensure_future(session.task.run())
     await settle()
     run.cancel()
