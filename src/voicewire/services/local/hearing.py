@@ -20,18 +20,19 @@ _MAX_PHRASE_REPEATS = 2
 
 
 def split_at_pauses(
-    samples: NDArray[np.float32], sample_rate: int, max_secs: float
+    samples: NDArray[np.float32], sample_rate: int, *, min_secs: float, max_secs: float
 ) -> list[NDArray[np.float32]]:
     """Return `samples` in pieces of at most `max_secs`, each cut where it is quietest.
 
-    Nothing is lost: the pieces put together are `samples`. Each piece but the last is at least half
-    of `max_secs` long.
+    Nothing is lost: the pieces put together are `samples`. Each piece but the last is at least
+    `min_secs` long.
     """
+    min_samples = round(min_secs * sample_rate)
     max_samples = round(max_secs * sample_rate)
     frame_samples = round(_FRAME_SECS * sample_rate)
     pieces = []
     while len(samples) > max_samples:
-        cut = _quietest_sample(samples, max_samples // 2, max_samples, frame_samples)
+        cut = _quietest_sample(samples, min_samples, max_samples, frame_samples)
         pieces.append(samples[:cut])
         samples = samples[cut:]
     pieces.append(samples)

@@ -40,7 +40,14 @@ MAX_WAITING = 32
 _MAX_WINDOW_SECS = 30.0
 _MIN_WINDOW_SECS = 10.0
 _SILENCE_SECS = 4.0
-_MAX_PIECE_SECS = _MAX_WINDOW_SECS - _SILENCE_SECS
+
+# After a pause the model may believe that it is done, and drop all that follows: a quarter of an
+# utterance of 20 to 45 s. So long ones are cut in their pauses, which costs no more than long
+# windows; and so is a piece with fewer words than anybody says in that time.
+_MIN_PIECE_SECS = 4.0
+_MAX_PIECE_SECS = 12.0
+_MIN_WORDS_PER_SEC = 1.6
+_MIN_SPARSE_SECS = 6.0
 
 _MIN_UTTERANCE_SECS = 0.1
 """No word is shorter."""
@@ -93,7 +100,7 @@ class WhisperEngine(Engine):
     async def transcribe(self, pcm: bytes) -> Transcript:
         """Return what is said in `pcm`; loads the model if need be.
 
-        An utterance of any length is transcribed in full, in pieces of at most 26 s.
+        An utterance of any length is transcribed in full, in pieces of at most 12 s.
 
         Args:
             pcm: Mono s16le at `WHISPER_SAMPLE_RATE`.
@@ -129,14 +136,16 @@ class WhisperEngine(Engine):
         duration_secs = len(samples) / SAMPLE_RATE
         if duration_secs < _MIN_UTTERANCE_SECS:
             return Transcript("", 1.0, duration_secs)
-        texts = []
-        least_no_speech_prob = 1.0
-        for piece in split_at_pauses(samples, SAMPLE_RATE, _MAX_PIECE_SECS):
-            text, no_speech_prob = self._transcribe_piece(piece)
-            least_no_speech_prob = min(least_no_speech_prob, no_speech_prob)
-            if text:
-                texts.append(text)
-        return Transcript(" ".join(texts), least_no_speech_prob, duration_secs)
+        text, no_speech_prob = self._transcribe_pieces(samples, _MIN_PIECE_SECS, _MAX_PIECE_SECS)
+        return Transcript(text, no_speech_prob, duration_secs)
+
+    def _transcribe_pieces(
+        self, samples: NDArray[np.float32], min_secs: float, max_secs: float
+    ) -> tuple[str, float]:
+        """Return what is said in `samples`, and the least probability that nobody spoke."""
+        pieces = split_at_pauses(samples, SAMPLE_RATE, min_secs=min_secs, max_secs=max_secs)
+        texts, no_speech_probs = zip(*map(self._transcribe_piece, pieces), strict=True)
+        return " ".join(filter(None, texts)), min(no_speech_probs)
 
     def _transcribe_piece(self, samples: NDArray[np.float32]) -> tuple[str, float]:
         length_secs = len(samples) / SAMPLE_RATE
@@ -148,6 +157,9 @@ class WhisperEngine(Engine):
             # The full window is what the model knows best; what still repeats is cut down.
             text, no_speech_prob = self._decode(samples, _MAX_WINDOW_SECS)
             text = collapse_repeats(text)
+        is_sparse = len(text.split()) < _MIN_WORDS_PER_SEC * length_secs
+        if is_sparse and length_secs >= _MIN_SPARSE_SECS:
+            return self._transcribe_pieces(samples, 0.25 * length_secs, 0.75 * length_secs)
         return text, no_speech_prob
 
     def _decode(self, samples: NDArray[np.float32], window_secs: float) -> tuple[str, float]:
