@@ -15,6 +15,7 @@ from voicewire.errors import MissingExtraError, ServiceError
 from voicewire.services.local import language_process
 from voicewire.services.local.engine import Engine
 from voicewire.services.local.models import LANGUAGE_FILE, verify
+from voicewire.services.local.prompt import opening_messages
 
 LANGUAGE_MODEL = "smollm2-135m-instruct"
 """The model's name in requests."""
@@ -30,6 +31,11 @@ _PROMPT_CACHE_MIB = 64
 
 _MAX_THREADS = 4
 """So small a model gains nothing from more."""
+
+_CORES_PER_THREAD = 2
+"""Its threads wait for each other spinning, many times a token. Where a core is shared with other
+work, as it is with speech recognition, two threads write 2 to 5 tokens a second and one writes 60.
+"""
 
 _START_TIMEOUT_SECS = 60.0
 
@@ -54,11 +60,11 @@ class LanguageServer(Engine):
         """Prepare; nothing is started yet.
 
         Args:
-            num_threads: Cores that write answers; by default all, up to 4.
+            num_threads: Cores that write answers; by default half of them, up to 4.
             num_slots: Answers that are written at the same time.
         """
         super().__init__()
-        self._num_threads = num_threads or min(_MAX_THREADS, os.cpu_count() or 1)
+        self._num_threads = num_threads or _default_num_threads()
         self._num_slots = num_slots
         self._api_key = secrets.token_urlsafe(24)
         self._url = ""
@@ -109,9 +115,14 @@ class LanguageServer(Engine):
             "context_tokens": CONTEXT_TOKENS,
             "num_threads": self._num_threads,
             "prompt_cache_mib": _PROMPT_CACHE_MIB,
+            "opening": opening_messages(),
         }
         self._process, self._url = _start(settings)
         atexit.register(self.close)
+
+
+def _default_num_threads() -> int:
+    return min(_MAX_THREADS, max(1, (os.cpu_count() or 1) // _CORES_PER_THREAD))
 
 
 def _start(settings: Mapping[str, object]) -> tuple["subprocess.Popen[str]", str]:

@@ -28,11 +28,14 @@ def main() -> None:
     settings = json.loads(sys.stdin.readline())
     try:
         server = start(settings)
+        warm_up(server, settings, slot=0)
         answer = {"url": server.listening_address}
     except Exception as exc:  # noqa: BLE001 - the parent is to know of every failure
         answer = {"error": f"{type(exc).__name__}: {exc}"}
     print(json.dumps(answer), file=report, flush=True)
     if "error" not in answer:
+        for slot in range(1, settings["num_slots"]):
+            warm_up(server, settings, slot=slot)
         sys.stdin.read()
     os._exit(0)  # without waiting for answers that nobody reads any more
 
@@ -42,7 +45,8 @@ def start(settings: dict[str, Any]) -> Any:
 
     Args:
         settings: `model_path`, `model_name`, `api_key`, `port` (0 is any), `num_slots`,
-            `context_tokens` of each slot, `num_threads`, `prompt_cache_mib`.
+            `context_tokens` of each slot, `num_threads`, `prompt_cache_mib`; and `opening`, the
+            messages that begin every conversation.
     """
     import xllamacpp
 
@@ -67,6 +71,13 @@ def start(settings: dict[str, Any]) -> Any:
         # Batch scheduling on Linux: an event loop that wakes up comes first on a shared core.
         threads.priority = xllamacpp.ggml_sched_priority.GGML_SCHED_PRIO_LOW
     return xllamacpp.Server(params)
+
+
+def warm_up(server: Any, settings: dict[str, Any], *, slot: int) -> None:
+    """Have a slot read how every conversation begins, so that the first one need not wait."""
+    server.handle_chat_completions(
+        {"messages": settings["opening"], "max_tokens": 1, "id_slot": slot}
+    )
 
 
 if __name__ == "__main__":

@@ -28,41 +28,44 @@ REQUEST_OPTIONS: Final[Mapping[str, Any]] = {
 
 MAX_SENTENCES = 2
 
-_MAX_MESSAGES = 7
-_DROPPED_AT_ONCE = 4
-_MAX_MESSAGE_CHARS = 400
-"""A token is some 4 of them: no conversation outgrows the model's context."""
+# A token is some 4 characters, in the worst English 2: no conversation outgrows the context.
+_MAX_EXCHANGES = 4
+_DROPPED_AT_ONCE = 3
+_MAX_QUESTION_CHARS = 400
+_MAX_REMEMBERED_CHARS = 160
 
 
-def build_messages(conversation: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return a request's messages: a system prompt, the examples, the conversation's last turns.
+def build_messages(exchanges: Sequence[tuple[str, str]], question: str) -> list[dict[str, str]]:
+    """Return a request's messages: the opening, the last exchanges, the question.
 
-    Old messages are dropped four at a time, not two with each question: as long as the beginning
+    Old exchanges are dropped three at a time, not one with each question: as long as the beginning
     stays the same, the server need not read it again.
 
     Args:
-        conversation: Messages as OpenAI's API has them, the oldest first. The first one of the role
-            ``system`` takes the place of `SYSTEM_PROMPT`; what is not text is left out.
+        exchanges: What the caller said and what was answered, the oldest first.
+        question: What the caller says now.
     """
-    system = SYSTEM_PROMPT
-    turns: list[dict[str, str]] = []
-    for message in reversed(conversation):
-        content = message.get("content")
-        if not isinstance(content, str) or not content:
-            continue
-        role = message.get("role")
-        if role == "system":
-            system = content
-        elif role in ("user", "assistant"):
-            turns.append({"role": role, "content": content[:_MAX_MESSAGE_CHARS]})
-    turns.reverse()
-    surplus = max(0, len(turns) - _MAX_MESSAGES)
+    surplus = max(0, len(exchanges) - _MAX_EXCHANGES)
     num_dropped = -(-surplus // _DROPPED_AT_ONCE) * _DROPPED_AT_ONCE
-    messages = [{"role": "system", "content": system}]
-    for said, answered in EXAMPLES:
-        messages.append({"role": "user", "content": said})
-        messages.append({"role": "assistant", "content": answered})
-    return messages + turns[num_dropped:]
+    history = _as_messages(exchanges[num_dropped:])
+    return [
+        *opening_messages(),
+        *history,
+        {"role": "user", "content": question[:_MAX_QUESTION_CHARS]},
+    ]
+
+
+def opening_messages() -> list[dict[str, str]]:
+    """Return what every request begins with: the system prompt and the examples."""
+    return [{"role": "system", "content": SYSTEM_PROMPT}, *_as_messages(EXAMPLES)]
+
+
+def _as_messages(exchanges: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [
+        {"role": role, "content": content[:_MAX_REMEMBERED_CHARS]}
+        for exchange in exchanges
+        for role, content in zip(("user", "assistant"), exchange, strict=True)
+    ]
 
 
 class ShortAnswer:
@@ -103,8 +106,8 @@ class ShortAnswer:
         return self._admit(rest) if is_whole or not self._said else ""
 
     def _admit(self, sentence: str) -> str:
-        if self._is_complete or not sentence:
-            return ""
+        if self._is_complete or not any(character.isalpha() for character in sentence):
+            return ""  # nothing, or a list's "1."
         if sentence in self._said:
             self._is_complete = True
             return ""
