@@ -4,7 +4,7 @@ import operator
 import re
 from fractions import Fraction
 
-_UNITS = [
+NUMBER_WORDS = [
     "zero",
     "one",
     "two",
@@ -26,9 +26,9 @@ _UNITS = [
     "eighteen",
     "nineteen",
 ]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_VALUE_OF_WORD = {word: value for value, word in enumerate(_UNITS)}
-_VALUE_OF_WORD |= {word: 20 + 10 * index for index, word in enumerate(_TENS)}
+TENS_WORDS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_VALUE_OF_WORD = {word: value for value, word in enumerate(NUMBER_WORDS)}
+_VALUE_OF_WORD |= {word: 20 + 10 * index for index, word in enumerate(TENS_WORDS)}
 _VALUE_OF_WORD |= {"a": 1, "an": 1}
 _SCALE_OF_WORD = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 
@@ -38,7 +38,9 @@ _OPERATION_OF_WORD = {
     "times": "times", "multiplied by": "times", "x": "times", "*": "times",
     "divided by": "divided by", "over": "divided by", "/": "divided by", "÷": "divided by",
 }  # fmt: skip
-_OPERATOR = re.compile(r"\s*(\b(?:plus|minus|times|multiplied by|x|divided by|over)\b|[-+*/÷])\s*")
+_OPERATOR = re.compile(
+    r"\s*(\b(?:plus|minus|times|multiplied by|x|divided by|over)\b|(?<![a-z])-|[+*/÷])\s*"
+)
 _RESULT_OF_OPERATION = {
     "plus": operator.add,
     "minus": operator.sub,
@@ -83,20 +85,22 @@ def parse_number(text: str) -> Fraction | None:
     text = text.strip().replace(",", "")
     if _DIGITS.fullmatch(text):
         return Fraction(text)
-    total = group = 0
+    total = group = Fraction(0)
     is_number = False
     for word in text.replace("-", " ").split():
         if word in _VALUE_OF_WORD:
             group += _VALUE_OF_WORD[word]
+        elif _DIGITS.fullmatch(word) and not group:
+            group = Fraction(word)
         elif word == "hundred" and group:
             group *= _SCALE_OF_WORD[word]
         elif word in _SCALE_OF_WORD and group:
             total += group * _SCALE_OF_WORD[word]
-            group = 0
+            group = Fraction(0)
         elif word != "and" or not is_number:
             return None
         is_number = word not in ("a", "an", "and") or is_number
-    return Fraction(total + group) if is_number else None
+    return total + group if is_number else None
 
 
 def _spell(number: Fraction) -> str:
