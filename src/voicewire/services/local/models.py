@@ -168,20 +168,17 @@ def install_language_model(progress: Callable[[str], None]) -> Path:
     """
     for file in (*WHISPER_FILES, *VOICE_FILES):
         verify(file)
-    try:
-        path = verify(LANGUAGE_FILE)
-    except ModelFileError as exc:
-        progress(str(exc))
-        is_there = importlib.util.find_spec(LANGUAGE_FILE.package) is not None
+    is_there = importlib.util.find_spec(LANGUAGE_FILE.package) is not None
+    if not _is_genuine(LANGUAGE_FILE):
         command = installer_command(
             LANGUAGE_MODEL_REQUIREMENT, python=sys.executable, reinstall=is_there
         )
-        progress(f"running: {' '.join(command)}")
+        progress(f"fetching {LANGUAGE_FILE.name}, {LANGUAGE_FILE.size / 1e6:.0f} MB …")
         started = time.monotonic()
         _run(command)
         importlib.invalidate_caches()
-        path = verify(LANGUAGE_FILE)
         progress(f"fetched in {time.monotonic() - started:.1f} s")
+    path = verify(LANGUAGE_FILE)
     progress("all model files are there and genuine")
     return path
 
@@ -220,6 +217,14 @@ def installer_command(
     options = ["--reinstall"] if reinstall else []
     return [*start, "pip", "install", "--python", python, "--no-deps", "--quiet", *options,
             requirement]  # fmt: skip
+
+
+def _is_genuine(file: ModelFile) -> bool:
+    try:
+        verify(file)
+    except ModelFileError:
+        return False
+    return True
 
 
 def _run(command: list[str]) -> None:
