@@ -7,6 +7,7 @@ import pytest
 from tests.services.rig import running
 from voicewire.frames import (
     ClientConnectedFrame,
+    ClientDisconnectedFrame,
     ErrorFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -137,6 +138,25 @@ async def test_the_next_caller_begins_a_conversation_of_their_own() -> None:
         await rig.send(ClientConnectedFrame(), heard("hello"))
         await rig.wait_for(LLMFullResponseEndFrame, 2)
     assert llm.asked[-1] == [user("hello")]
+
+
+async def test_an_answer_that_ends_late_is_not_remembered_with_the_next_caller() -> None:
+    class SlowToHangUp(EchoLLM):
+        async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
+            try:
+                yield "Your balance "
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(5):
+                    await asyncio.sleep(0)
+
+    llm = SlowToHangUp()
+    async with running(llm) as rig:
+        await rig.send(heard("my balance"))
+        await rig.wait_for(LLMTextFrame)
+        await rig.send(ClientDisconnectedFrame(), ClientConnectedFrame())
+        await rig.settle()
+    assert llm.messages == []
 
 
 async def test_messages_are_added_and_replaced_and_answered_on_demand() -> None:

@@ -274,10 +274,6 @@ class Parrot(LLMService):
                 await asyncio.sleep(0.05)  # Such as closing a connection.
 
 
-@pytest.mark.xfail(
-    reason="LLMService remembers an answer that was cut off after it has forgotten its caller",
-    strict=False,
-)
 async def test_the_old_callers_conversation_is_not_the_next_ones() -> None:
     llm = Parrot()
     async with serving(llm) as served:

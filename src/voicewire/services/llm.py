@@ -80,7 +80,7 @@ class LLMService(Service):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, TranscriptionFrame):
             self.push(frame, direction)
-            self._remember({"role": "user", "content": frame.text})
+            _append(self.messages, {"role": "user", "content": frame.text})
             if self._is_user_speaking:
                 self._has_open_question = True
             else:
@@ -95,7 +95,7 @@ class LLMService(Service):
             if frame.run_llm:
                 await self._answer()
         elif isinstance(frame, LLMMessagesAppendFrame):
-            self._remember(*frame.messages)
+            _append(self.messages, *frame.messages)
             if frame.run_llm:
                 await self._answer()
         else:
@@ -104,12 +104,14 @@ class LLMService(Service):
     async def _answer(self) -> None:
         """Answer the conversation that the service keeps itself."""
         self._has_open_question = False
+        # An answer that is cut off may end when the next caller has come: theirs is another list.
+        conversation = self.messages
         answer: list[str] = []
         try:
-            await self._say_answer(list(self.messages), answer)
+            await self._say_answer(list(conversation), answer)
         finally:
             if answer:
-                self._remember({"role": "assistant", "content": "".join(answer)})
+                _append(conversation, {"role": "assistant", "content": "".join(answer)})
 
     async def _say_answer(self, messages: list[Message], answer: list[str] | None = None) -> None:
         clock = self._require_setup().clock
@@ -138,8 +140,10 @@ class LLMService(Service):
         if self._has_open_question and not self._is_user_speaking:
             self._post(LLMRunFrame())
 
-    def _remember(self, *messages: Message) -> None:
-        self.messages += messages
-        while len(self.messages) > MAX_MESSAGES:
-            oldest = (i for i, m in enumerate(self.messages) if m.get("role") != "system")
-            del self.messages[next(oldest, 0)]
+
+def _append(conversation: list[Message], *messages: Message) -> None:
+    """Add messages; beyond MAX_MESSAGES the oldest go, but not the system's."""
+    conversation += messages
+    while len(conversation) > MAX_MESSAGES:
+        oldest = (i for i, m in enumerate(conversation) if m.get("role") != "system")
+        del conversation[next(oldest, 0)]
