@@ -1,5 +1,6 @@
 """Events that an application can handle."""
 
+import asyncio
 import functools
 from typing import Any
 
@@ -32,6 +33,41 @@ async def test_the_decorator_gives_the_function_back() -> None:
     async def handler() -> None: ...
 
     assert emitter.event_handler("on_open")(handler) is handler
+
+
+async def test_a_handler_that_awaits_something_cancelled_does_not_end_the_emitter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    emitter, calls = EventEmitter("on_open"), list[str]()
+
+    @emitter.event_handler("on_open")
+    async def awaits_the_cancelled() -> None:
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+
+    @emitter.event_handler("on_open")
+    async def next_one() -> None:
+        calls.append("next")
+
+    await emitter.emit("on_open")
+    assert calls == ["next"]
+    assert "awaited something cancelled" in caplog.text
+
+
+async def test_cancelling_the_emitter_reaches_its_handler() -> None:
+    emitter, entered = EventEmitter("on_open"), asyncio.Event()
+
+    @emitter.event_handler("on_open")
+    async def waits() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    emitting = asyncio.create_task(emitter.emit("on_open"))
+    await entered.wait()
+    emitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await emitting
 
 
 async def test_a_failing_handler_is_logged_and_the_next_one_runs(

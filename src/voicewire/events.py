@@ -1,5 +1,6 @@
 """Events that an application can handle: `@transport.event_handler("on_client_connected")`."""
 
+import asyncio
 import difflib
 import inspect
 import logging
@@ -55,6 +56,10 @@ class EventEmitter:
         for handler in tuple(self._handlers_of(event_name)):
             try:
                 await handler(*args)
+            except asyncio.CancelledError:
+                if _is_being_cancelled():
+                    raise
+                logger.exception("a handler of %r awaited something cancelled", event_name)
             except Exception:
                 logger.exception("a handler of %r failed", event_name)
 
@@ -73,3 +78,8 @@ def _is_async_callable(handler: object) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
         getattr(handler, "__call__", None)  # noqa: B004 - an object with an async __call__
     )
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

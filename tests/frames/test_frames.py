@@ -18,6 +18,7 @@ from voicewire.frames import (
     Frame,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
+    HeartbeatFrame,
     InputAudioRawFrame,
     InputTransportMessageFrame,
     InterimTranscriptionFrame,
@@ -134,6 +135,7 @@ def test_what_must_not_be_lost_is_uninterruptible() -> None:
     uninterruptible = {frame_type for frame_type in OUR_FRAME_TYPES if not frame_type.interruptible}
     assert uninterruptible == {
         EndFrame,
+        HeartbeatFrame,
         StopFrame,
         FunctionCallInProgressFrame,
         FunctionCallResultFrame,

@@ -39,7 +39,7 @@ class EndFrame(LifecycleFrame, UninterruptibleFrame, ControlFrame):
 
 @dataclass(slots=True, eq=False)
 class StopFrame(LifecycleFrame, UninterruptibleFrame, ControlFrame):
-    """End the task when everything before it has been said, but keep the processors as they are."""
+    """End the task when everything before it has been said, without a goodbye to the caller."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +84,7 @@ class ClientDisconnectedFrame(LifecycleFrame, SystemFrame):
 
 
 @dataclass(slots=True, eq=False)
-class HeartbeatFrame(LifecycleFrame, ControlFrame):
+class HeartbeatFrame(LifecycleFrame, UninterruptibleFrame, ControlFrame):
     """Travels from one end to the other to show that the pipeline moves.
 
     Attributes:
