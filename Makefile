@@ -35,7 +35,7 @@ check: $(VENV)/.ready-to-test  ## Lint, types and the import contract.
 	@$(BIN)/lint-imports --no-logo
 
 clean:  ## Remove the virtual environment and everything that was made by tools.
-	rm -rf $(VENV) dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .peer-venv dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 	find src tests scripts examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -48,11 +48,13 @@ $(VENV)/.ready-to-serve: $(VENV)/.made pyproject.toml uv.lock
 	@$(BIN)/voicewire setup
 	@touch $@
 
-$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock
+$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirements.txt
 	$(SAY) 'Installing voicewire with all extras and the tools of its developers'
 	@$(SYNC) --all-extras
 	$(SAY) 'Fetching what is missing of the models, and checking them'
 	@$(BIN)/voicewire setup
+	$(SAY) 'Installing Pipecat in an environment of its own, for the tests that talk with its client'
+	@$(BIN)/python scripts/make_peer_env.py
 	@touch $@
 
 $(VENV)/.made:
