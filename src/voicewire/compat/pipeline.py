@@ -65,7 +65,7 @@ class PipelineTask(pipeline.PipelineTask):
         super().__init__(
             pipeline,
             params=params,
-            observers=observers or (),
+            observers=observers,
             clock=clock,
             name=name or type(self).__name__,
             **_take_effective("PipelineTask", arguments, _TASK_WITHOUT_EFFECT),

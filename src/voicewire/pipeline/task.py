@@ -100,7 +100,7 @@ class PipelineTask(EventEmitter):
         pipeline: Processor,
         *,
         params: PipelineParams | None = None,
-        observers: Sequence[BaseObserver] = (),
+        observers: Sequence[BaseObserver] | None = None,
         idle_timeout_secs: float | None = None,
         cancel_on_idle_timeout: bool = True,
         idle_timeout_frames: tuple[type[Frame], ...] = (TextFrame,),
@@ -116,7 +116,7 @@ class PipelineTask(EventEmitter):
         self.name = name
         self.params = params or PipelineParams()
         self.pipeline = pipeline
-        self._observers = tuple(observers)
+        self._observers = tuple(observers or ())
         self._idle_timeout_secs = idle_timeout_secs
         self._cancel_on_idle_timeout = cancel_on_idle_timeout
         self._idle_timeout_frames = idle_timeout_frames

@@ -25,8 +25,7 @@ class LocalLLMService(OpenAILLMService):
     """
 
     def __init__(self, *, name: str | None = None) -> None:
-        options = {key: value for key, value in REQUEST_OPTIONS.items() if key != "model"}
-        super().__init__(model=LANGUAGE_MODEL, extra=options, name=name)
+        super().__init__(model=LANGUAGE_MODEL, extra=REQUEST_OPTIONS, name=name)
         self._server = LanguageServer.shared()
 
     async def setup(self, setup: ProcessorSetup) -> None:
