@@ -413,6 +413,15 @@ async def test_each_client_has_its_own_timeout() -> None:
         assert names == ["connected", "timeout", "disconnected"] * 2
 
 
+async def test_a_client_that_has_left_is_not_announced_as_silent() -> None:
+    async with serving(session_timeout=0.1) as served:
+        async with Caller(served.url):
+            await served.happened("connected", 0)
+        await served.happened("disconnected", 0)
+        await asyncio.sleep(0.2)
+        assert served.events == [("connected", 0), ("disconnected", 0)]
+
+
 async def test_a_timeouts_handler_can_close_the_client() -> None:
     def prepare(served: Served) -> None:
         @served.transport.event_handler("on_session_timeout")
@@ -640,6 +649,8 @@ async def test_a_caller_who_leaves_while_the_bot_speaks_is_no_error(
                 await served.say(OutputAudioRawFrame(tone(5.0), 16000, 1))
                 await caller.heard()
             await served.happened("disconnected", number)
+            stops = served.said.of(BotStoppedSpeakingFrame)
+            assert [stop.interrupted for stop in stops] == [True] * (number + 1)
         assert served.transport.stats.clients == 3
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
