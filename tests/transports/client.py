@@ -118,12 +118,13 @@ async def serving(
     *processors: Processor,
     pipeline_params: PipelineParams | None = None,
     port: int = 0,
+    behind: Processor | None = None,
     prepare: Callable[[Served], None] = lambda served: None,
     **params: Any,
 ) -> AsyncIterator[Served]:
     """Serve `processors` on a free port; `params` are the transport's.
 
-    `prepare` may add handlers before the pipeline starts.
+    `behind` stands behind the output. `prepare` may add handlers before the pipeline starts.
     """
     settings = {"audio_in_enabled": True, "audio_out_enabled": True, **params}
     transport = WebsocketServerTransport(
@@ -131,7 +132,16 @@ async def serving(
     )
     heard, said = Recorder(), Recorder()
     task = PipelineTask(
-        Pipeline([transport.input(), heard, *processors, transport.output(), said]),
+        Pipeline(
+            [
+                transport.input(),
+                heard,
+                *processors,
+                transport.output(),
+                said,
+                *([behind] if behind is not None else []),
+            ]
+        ),
         params=pipeline_params,
     )
     served = Served(transport, task, heard, said)

@@ -26,6 +26,7 @@ from voicewire.frames import (
     EndFrame,
     Frame,
     InputAudioRawFrame,
+    InputTransportMessageFrame,
     InterruptionFrame,
     LLMMessagesFrame,
     LLMTextFrame,
@@ -39,6 +40,7 @@ from voicewire.frames import (
     UserStartedSpeakingFrame,
 )
 from voicewire.pipeline import FrameDirection, FrameProcessor
+from voicewire.serializers import ProtobufFrameSerializer
 from voicewire.services.llm import LLMService
 from voicewire.services.stt import SegmentedSTTService
 from voicewire.services.tts import TTSService
@@ -158,6 +160,30 @@ async def test_a_half_sent_message_goes_with_its_caller() -> None:
             await eventually(lambda: served.transport.stats.messages_in == 2)
             assert sum(served.transport.stats.messages_refused.values()) == 1
             assert second.close_code is None
+
+
+class Counting(ProtobufFrameSerializer):
+    """Remembers something of its peer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_seen = 0
+
+    def deserialize(self, data: bytes | str) -> Frame:
+        self.num_seen += 1
+        return InputTransportMessageFrame(self.num_seen)
+
+
+async def test_what_a_serializer_remembers_goes_with_its_caller() -> None:
+    async with serving(serializer=Counting()) as served:
+        for number in range(2):
+            async with Caller(served.url) as caller:
+                await caller.send(b"1")
+                await caller.send(b"2")
+                await eventually(lambda: len(served.heard.of(InputTransportMessageFrame)) == 2)
+            await served.happened("disconnected", number)
+            assert [f.message for f in served.heard.of(InputTransportMessageFrame)] == [1, 2]
+            served.heard.frames.clear()
 
 
 def not_reading(port: int) -> socket.socket:

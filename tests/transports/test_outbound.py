@@ -257,6 +257,35 @@ def test_a_frame_that_comes_while_another_goes_out_has_its_turn_after_it() -> No
     assert way.reports.log == ["TTSTextFrame", "OutputTransportMessageFrame"]
 
 
+def test_frames_that_bring_each_other_in_do_not_nest() -> None:
+    way = Exit()
+
+    def bring_another_in(frame: Frame) -> None:
+        if len(way.reports.sent) < 5000:
+            way.outbound.put(message("next"))
+
+    way.reports.when_sent = bring_another_in
+    way.outbound.put(message("first"))
+    assert len(way.wire.sent) == 5000
+
+
+def test_one_timer_is_enough() -> None:
+    way = Exit()
+    for _ in range(100):
+        way.say(0.02)
+        assert way.clock.num_timers == 1
+    way.interrupt()
+    assert way.clock.num_timers == 0
+    way.say(1.0)
+    way.clock.advance(3.0)
+    assert way.clock.num_timers == 0
+    way.say(1.0)
+    way.pause_writing()
+    assert way.clock.num_timers == 1
+    way.outbound.close()
+    assert way.clock.num_timers == 0
+
+
 def test_every_chunk_goes_on_downstream_in_the_clients_format() -> None:
     way = Exit(sample_rate=24000, add_wav_header=True)
     way.say(0.2)

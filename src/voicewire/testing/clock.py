@@ -23,6 +23,11 @@ class VirtualClock:
         self._order = count()
         self._timers: list[tuple[float, int, VirtualTimer]] = []
 
+    @property
+    def num_timers(self) -> int:
+        """Calls that are still to come."""
+        return sum(timer.callback is not None for _, _, timer in self._timers)
+
     def now(self) -> float:
         return self._now
 
