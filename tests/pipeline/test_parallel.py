@@ -113,6 +113,17 @@ async def test_the_end_waits_for_every_branch(kind: type[Frame]) -> None:
         assert kinds(session.tap.down) == ["Start", "Text", kind.__name__.removesuffix("Frame")]
 
 
+async def test_a_caller_has_left_when_every_branch_has_let_go_of_them() -> None:
+    gate = Gate(ClientDisconnectedFrame)
+    async with running(ParallelPipeline([Tap()], [Step(gate)])) as session:
+        await session.send(ClientDisconnectedFrame())
+        await settle()
+        assert kinds(session.tap.down) == ["Start"]
+        gate.open()
+        await settle()
+        assert kinds(session.tap.down) == ["Start", "ClientDisconnected"]
+
+
 async def test_nothing_overtakes_the_start_of_a_slow_branch() -> None:
     gate = Gate(StartFrame)
     async with running(ParallelPipeline([Tap()], [Step(gate)])) as session:

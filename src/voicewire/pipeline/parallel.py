@@ -22,7 +22,7 @@ from voicewire.pipeline.processor import DOWNSTREAM, Processor, ProcessorSetup
 MAX_HELD = 1000
 """Frames that wait until every branch has started; beyond it the oldest is dropped."""
 
-_WAITS_FOR_ALL = (StartFrame, EndFrame, StopFrame)
+_WAITS_FOR_ALL = (StartFrame, EndFrame, StopFrame, ClientDisconnectedFrame)
 
 
 class _Join(Processor):
@@ -40,9 +40,10 @@ class ParallelPipeline(Processor):
     """Branches that each get every frame.
 
     A frame that comes out of several branches goes on once, from the first of them. StartFrame,
-    EndFrame and StopFrame go on when they have come out of all; a branch that keeps one of them
-    keeps the pipeline from starting or ending. What a quick branch sends out before the StartFrame
-    has left waits for it.
+    EndFrame and StopFrame go on when they have come out of all, and so does ClientDisconnectedFrame:
+    behind it nothing of the caller is left in any branch. A branch that keeps one of them keeps the
+    pipeline from starting or ending. What a quick branch sends out before the StartFrame has left
+    waits for it.
 
     Attributes:
         num_dropped: Frames that were dropped for want of room while a branch started.
@@ -99,9 +100,11 @@ class ParallelPipeline(Processor):
         if isinstance(frame, _WAITS_FOR_ALL) and direction is DOWNSTREAM:
             num_arrived = self._num_arrived.get(frame, 0) + 1
             self._num_arrived[frame] = num_arrived
-            if num_arrived == len(self.processors):
+            if num_arrived != len(self.processors):
+                return
+            if not isinstance(frame, ClientDisconnectedFrame):
                 self._push_and_release(frame)
-            return
+                return
         left = self._left[direction]
         if frame in left:
             return
