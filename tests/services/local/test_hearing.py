@@ -7,6 +7,7 @@ from voicewire.services.local.hearing import (
     collapse_repeats,
     decode_tokens,
     is_looping,
+    is_said_twice,
     split_at_pauses,
     without_special_tokens,
 )
@@ -72,6 +73,20 @@ def test_what_people_say_is_no_loop(text: str) -> None:
 def test_a_loop_is_said_once(text: str, expected: str) -> None:
     assert is_looping(text)
     assert collapse_repeats(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("And so my fellow Americans. And so, my fellow Americans.", True),
+        ("No, no. No, no.", False),
+        ("Who are you, and who are you?", False),
+        ("And so my fellow Americans.", False),
+        ("", False),
+    ],
+)
+def test_a_phrase_said_twice_is_worth_a_second_look(text: str, expected: bool) -> None:
+    assert is_said_twice(text) is expected
 
 
 def test_special_tokens_are_no_text() -> None:

@@ -17,6 +17,7 @@ _MAX_PHRASE_WORDS = 12
 _MAX_WORD_REPEATS = 4
 """Somebody may well say "no, no, no, no"."""
 _MAX_PHRASE_REPEATS = 2
+_MIN_TWICE_WORDS = 3
 
 
 def split_at_pauses(
@@ -54,6 +55,16 @@ def _quietest_sample(
 def is_looping(text: str) -> bool:
     """Whether a phrase is repeated more often than anybody would say it."""
     return collapse_repeats(text) != " ".join(text.split())
+
+
+def is_said_twice(text: str) -> bool:
+    """Whether the text is one phrase of three words or more, and the same again.
+
+    People do say so, and a decoder may invent it: the audio is worth a second look.
+    """
+    keys = [re.sub(r"\W", "", word).lower() for word in text.split()]
+    half = len(keys) // 2
+    return half >= _MIN_TWICE_WORDS and keys[:half] == keys[half:]
 
 
 def collapse_repeats(text: str) -> str:

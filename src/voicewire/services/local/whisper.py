@@ -15,6 +15,7 @@ from voicewire.services.local.hearing import (
     collapse_repeats,
     decode_tokens,
     is_looping,
+    is_said_twice,
     split_at_pauses,
     without_special_tokens,
 )
@@ -153,7 +154,7 @@ class WhisperEngine(Engine):
         text, no_speech_prob = self._decode(samples, window_secs)
         if no_speech_prob > NO_SPEECH_THRESHOLD:
             return "", no_speech_prob
-        if is_looping(text):
+        if is_looping(text) or is_said_twice(text):
             # The full window is what the model knows best; what still repeats is cut down.
             text, no_speech_prob = self._decode(samples, _MAX_WINDOW_SECS)
             text = collapse_repeats(text)
