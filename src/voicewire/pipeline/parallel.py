@@ -40,9 +40,9 @@ class ParallelPipeline(Processor):
     """Branches that each get every frame.
 
     A frame that comes out of several branches goes on once, from the first of them. StartFrame,
-    EndFrame and StopFrame go on when they have come out of all, and so does ClientDisconnectedFrame:
-    behind it nothing of the caller is left in any branch. A branch that keeps one of them keeps the
-    pipeline from starting or ending. What a quick branch sends out before the StartFrame has left
+    EndFrame and StopFrame go on when they have come out of all; a branch that keeps one of them
+    keeps the pipeline from starting or ending. So does ClientDisconnectedFrame: behind it nothing of
+    the caller is left in any branch. What a quick branch sends out before the StartFrame has left
     waits for it.
 
     Attributes:
@@ -91,6 +91,8 @@ class ParallelPipeline(Processor):
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, StartFrame):
             self._held = deque()
+        elif isinstance(frame, ClientDisconnectedFrame) and self._held is not None:
+            self._held = deque(each for each in self._held if not each.belongs_to_caller)
         # The same frame may come again: an interruption goes up to the head and back down.
         self._left[direction].discard(frame)
         for pipeline in self.processors:
@@ -125,8 +127,6 @@ class ParallelPipeline(Processor):
                 each for each in held if isinstance(each, SystemFrame) or not each.interruptible
             ]
             self._held = held = deque(kept)
-        elif isinstance(frame, ClientDisconnectedFrame):
-            self._held = held = deque(each for each in held if not each.belongs_to_caller)
         elif len(held) >= MAX_HELD:
             held.popleft()
             self.num_dropped += 1
