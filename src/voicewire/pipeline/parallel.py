@@ -41,9 +41,9 @@ class ParallelPipeline(Processor):
 
     A frame that comes out of several branches goes on once, from the first of them. StartFrame,
     EndFrame and StopFrame go on when they have come out of all; a branch that keeps one of them
-    keeps the pipeline from starting or ending. So does ClientDisconnectedFrame: behind it nothing of
-    the caller is left in any branch. What a quick branch sends out before the StartFrame has left
-    waits for it.
+    keeps the pipeline from starting or ending. ClientDisconnectedFrame waits for all as well, so
+    that behind it nothing of the caller is left in any branch. What a quick branch sends out before
+    the StartFrame has left waits for it.
 
     Attributes:
         num_dropped: Frames that were dropped for want of room while a branch started.
