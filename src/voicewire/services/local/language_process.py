@@ -13,6 +13,7 @@ so does this process, however its parent has died. Its standard output is one li
 import json
 import os
 import sys
+import threading
 from typing import Any
 
 _SILENT = -1
@@ -33,10 +34,19 @@ def main() -> None:
     except Exception as exc:  # noqa: BLE001 - the parent is to know of every failure
         answer = {"error": f"{type(exc).__name__}: {exc}"}
     print(json.dumps(answer), file=report, flush=True)
-    if "error" not in answer:
-        for slot in range(1, settings["num_slots"]):
-            warm_up(server, settings, slot=slot)
-        sys.stdin.read()
+    if "error" in answer:
+        os._exit(0)
+    # Beside the warming up, which on a busy machine takes a while.
+    parent = threading.Thread(target=end_with_parent)
+    parent.start()
+    for slot in range(1, settings["num_slots"]):
+        warm_up(server, settings, slot=slot)
+    parent.join()
+
+
+def end_with_parent() -> None:
+    """End the process as soon as standard input ends."""
+    sys.stdin.read()
     os._exit(0)  # without waiting for answers that nobody reads any more
 
 
