@@ -130,6 +130,29 @@ async def test_a_question_is_answered_though_the_sound_after_it_was_no_speech() 
     assert llm.asked == [[user("what now")]]
 
 
+async def test_the_next_caller_is_answered_though_the_last_one_left_in_mid_sentence() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(UserStartedSpeakingFrame(), heard("what is"))
+        await rig.settle()
+        await rig.send(ClientDisconnectedFrame(), ClientConnectedFrame(), heard("hello"))
+        await rig.wait_for(LLMFullResponseEndFrame)
+        assert llm.asked == [[user("hello")]]
+
+
+async def test_a_question_of_the_last_caller_is_not_answered_to_the_next() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(UserStartedSpeakingFrame(), heard("what now"))
+        await rig.settle()
+        await rig.send(UserStoppedSpeakingFrame())
+        await rig.send(ClientDisconnectedFrame(), ClientConnectedFrame())
+        assert rig.clock.num_timers == 0
+        rig.clock.advance(10)
+        await rig.settle()
+        assert llm.asked == []
+
+
 async def test_the_next_caller_begins_a_conversation_of_their_own() -> None:
     llm = EchoLLM()
     async with running(llm) as rig:

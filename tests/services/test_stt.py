@@ -65,6 +65,29 @@ async def test_what_was_said_just_before_speech_was_noticed_is_heard_too() -> No
     assert pcm.endswith(b"\x02\x00")
 
 
+async def test_a_message_that_holds_a_whole_utterance_is_heard_whole() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await rig.send(InputAudioRawFrame(b"\x01\x00" * 160_000, 16000, 1), *audio(0.5))
+        for _ in range(3):  # VAD notices afterwards, and may find several stretches in it.
+            await rig.send(VADUserStartedSpeakingFrame(), VADUserStoppedSpeakingFrame())
+        await rig.wait_for(TranscriptionFrame)
+        await rig.settle()
+    assert [len(pcm) / 32000 for pcm in stt.heard] == [10.5]
+
+
+async def test_messages_of_one_sample_cost_no_more_memory_than_others() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await rig.send(VADUserStartedSpeakingFrame())
+        tiny = [InputAudioRawFrame(b"\x01\x00", 16000, 1) for _ in range(3200)]
+        await rig.send(*tiny)
+        assert len(stt._chunks) == 10
+        await rig.send(VADUserStoppedSpeakingFrame())
+        (frame,) = await rig.wait_for(TranscriptionFrame)
+    assert frame.text == "0.20"
+
+
 async def test_the_next_stretch_begins_where_the_last_one_ended() -> None:
     stt = CountingSTT()
     async with running(stt) as rig:

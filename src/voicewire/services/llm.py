@@ -4,6 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
 
+from voicewire.clock import TimerHandle
 from voicewire.frames import (
     ClientConnectedFrame,
     Frame,
@@ -56,6 +57,7 @@ class LLMService(Service):
         self.messages: list[Message] = []
         self._is_user_speaking = False
         self._has_open_question = False
+        self._transcript_timer: TimerHandle | None = None
 
     @abstractmethod
     def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
@@ -71,11 +73,19 @@ class LLMService(Service):
             self._is_user_speaking = False
             if self._has_open_question:
                 # What made the caller's voice heard again may turn out to be no words at all.
-                self._require_setup().clock.call_later(TRANSCRIPT_SECS, self._answer_open_question)
+                self._cancel_timer()
+                self._transcript_timer = self._require_setup().clock.call_later(
+                    TRANSCRIPT_SECS, self._answer_open_question
+                )
         elif isinstance(frame, ClientConnectedFrame):
             self.messages = []
             self._is_user_speaking = False
             self._has_open_question = False
+            self._cancel_timer()
+
+    async def cleanup(self) -> None:
+        self._cancel_timer()
+        await super().cleanup()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, TranscriptionFrame):
@@ -135,6 +145,11 @@ class LLMService(Service):
         finally:
             await pieces.aclose()
         self.push(LLMFullResponseEndFrame())
+
+    def _cancel_timer(self) -> None:
+        if self._transcript_timer is not None:
+            self._transcript_timer.cancel()
+            self._transcript_timer = None
 
     def _answer_open_question(self) -> None:
         if self._has_open_question and not self._is_user_speaking:

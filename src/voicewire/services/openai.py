@@ -58,6 +58,7 @@ class OpenAILLMService(LLMService):
         )
 
     async def cleanup(self) -> None:
+        await super().cleanup()
         if self._client is not None:
             await self._client.close()
             self._client = None

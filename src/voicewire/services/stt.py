@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from voicewire.audio.pcm import num_bytes
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.frames import (
     ClientConnectedFrame,
@@ -26,6 +27,9 @@ PREROLL_SECS = 0.7
 INTERIM_SECS = 1.0
 """New speech between two interim transcriptions."""
 
+MIN_CHUNK_SECS = 0.02
+"""Smaller pieces of audio are kept as one: however small a client's messages, memory is bounded."""
+
 MAX_SEGMENT_SECS = 60.0
 """Speech without a pause is transcribed piece by piece, each this long at most."""
 
@@ -34,7 +38,7 @@ MAX_SEGMENT_SECS = 60.0
 class _SegmentFrame(SystemFrame):
     """Speech to transcribe; a system frame, so that an interruption does not lose words."""
 
-    frames: list[InputAudioRawFrame]
+    pcm: bytes
     is_final: bool
 
 
@@ -64,8 +68,13 @@ class SegmentedSTTService(Service):
     ) -> None:
         super().__init__(name=name)
         self.sample_rate = sample_rate
-        self._interim_secs = interim_secs
         self._user_id = user_id
+        self._is_speaking = False
+        self._is_interim_pending = False
+        self._min_chunk_bytes = self._num_bytes(MIN_CHUNK_SECS)
+        self._preroll_bytes = self._num_bytes(PREROLL_SECS)
+        self._max_segment_bytes = self._num_bytes(MAX_SEGMENT_SECS)
+        self._interim_bytes = None if interim_secs is None else self._num_bytes(interim_secs)
         self._forget()
 
     @abstractmethod
@@ -95,7 +104,7 @@ class SegmentedSTTService(Service):
         text = ""
         try:
             if frame.is_final or self._is_speaking:
-                text = (await self.transcribe(self._join(frame.frames))).strip()
+                text = (await self.transcribe(frame.pcm)).strip()
         finally:
             if not frame.is_final:
                 self._is_interim_pending = False
@@ -108,39 +117,48 @@ class SegmentedSTTService(Service):
         self.push(kind(text, self._user_id, timestamp))
 
     def _listen(self, frame: InputAudioRawFrame) -> None:
-        self._frames.append(frame)
-        self._kept_secs += frame.duration_secs
+        pcm = self._normalizer.process(frame.audio, frame.sample_rate, frame.num_channels)
+        self._keep(pcm)
         if not self._is_speaking:
-            while self._kept_secs - self._frames[0].duration_secs > PREROLL_SECS:
-                self._kept_secs -= self._frames.popleft().duration_secs
+            # Whole chunks: a long one may hold the speech that is yet to be noticed.
+            while self._kept_bytes - len(self._chunks[0]) > self._preroll_bytes:
+                self._kept_bytes -= len(self._chunks.popleft())
             return
-        self._new_secs += frame.duration_secs
-        if self._kept_secs > MAX_SEGMENT_SECS:
+        self._new_bytes += len(pcm)
+        if self._kept_bytes > self._max_segment_bytes:
             self._post_segment(is_final=True)
         elif (
-            self._interim_secs is not None
-            and self._new_secs >= self._interim_secs
+            self._interim_bytes is not None
+            and self._new_bytes >= self._interim_bytes
             and not self._is_interim_pending
         ):
             self._is_interim_pending = True
             self._post_segment(is_final=False)
 
+    def _keep(self, pcm: bytes) -> None:
+        self._kept_bytes += len(pcm)
+        if self._chunks and len(self._chunks[-1]) < self._min_chunk_bytes:
+            self._chunks[-1] += pcm
+        else:
+            self._chunks.append(bytearray(pcm))
+
     def _post_segment(self, *, is_final: bool) -> None:
-        self._post(_SegmentFrame(list(self._frames), is_final))
-        self._new_secs = 0.0
+        self._new_bytes = 0
+        pcm = b"".join(self._chunks)
         if is_final:
-            self._frames.clear()
-            self._kept_secs = 0.0
+            self._chunks.clear()
+            self._kept_bytes = 0
+        if pcm:  # Nothing is left of a stretch that came in one message with the one before.
+            self._post(_SegmentFrame(pcm, is_final))
 
     def _forget(self) -> None:
         """Begin with nothing: the caller is a new one."""
-        self._frames: deque[InputAudioRawFrame] = deque()
-        self._kept_secs = 0.0
-        self._new_secs = 0.0
+        self._normalizer = StreamNormalizer(self.sample_rate, 1)
+        self._chunks: deque[bytearray] = deque()
+        self._kept_bytes = 0
+        self._new_bytes = 0
         self._is_speaking = False
         self._is_interim_pending = False
 
-    def _join(self, frames: list[InputAudioRawFrame]) -> bytes:
-        normalizer = StreamNormalizer(self.sample_rate, 1)
-        pcm = [normalizer.process(f.audio, f.sample_rate, f.num_channels) for f in frames]
-        return b"".join([*pcm, normalizer.flush()])
+    def _num_bytes(self, secs: float) -> int:
+        return num_bytes(secs, self.sample_rate, 1)
