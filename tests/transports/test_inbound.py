@@ -17,7 +17,7 @@ from voicewire.frames import (
 from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
 from voicewire.serializers.protos import frames_pb2 as proto
 from voicewire.testing import VirtualClock
-from voicewire.transports.inbound import Inbound
+from voicewire.transports.inbound import MAX_SAMPLE_RATES, Inbound
 from voicewire.transports.params import TransportParams
 from voicewire.transports.stats import TransportStats
 from voicewire.vad import VADEvent
@@ -285,3 +285,21 @@ def test_a_bug_in_a_serializer_is_a_refused_message(caplog: pytest.LogCaptureFix
 def test_a_refused_message_is_a_typed_error_to_its_serializer() -> None:
     with pytest.raises(FrameDecodeError, match="a text message; this wire has only binary ones"):
         ProtobufFrameSerializer().deserialize("text")
+
+
+def test_a_client_that_keeps_changing_its_rate_is_refused_before_it_costs_much() -> None:
+    entrance = Entrance()
+    for sample_rate in range(15_000, 15_000 + MAX_SAMPLE_RATES + 3):
+        entrance.hear(tone(0.1), sample_rate=sample_rate)
+    assert entrance.stats.messages_refused == {"too_many_rates": 3}
+    entrance.frames.clear()
+    entrance.hear(tone(0.1), sample_rate=15_000)
+    assert entrance.audio, "a rate that was taken before is still taken"
+
+
+def test_audio_that_nobody_wants_is_not_resampled() -> None:
+    entrance = Entrance(audio_in_enabled=False)
+    for sample_rate in range(15_000, 15_100):
+        entrance.hear(tone(0.01), sample_rate=sample_rate)
+    assert entrance.frames == []
+    assert not entrance.stats.messages_refused

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.transports.fakes import ToneVAD
+from voicewire.errors import ConfigurationError
 from voicewire.serializers import ProtobufFrameSerializer
 from voicewire.transports import TransportParams, WebsocketServerParams, WebsocketServerTransport
 
@@ -165,3 +166,15 @@ def test_a_handler_that_is_not_asynchronous_is_an_error() -> None:
 
     with pytest.raises(TypeError, match="the handler of 'on_client_connected' must be an `async"):
         transport.event_handler("on_client_connected")(on_client_connected)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, "8765", None, 87.5])
+def test_a_port_that_is_none_is_an_error_at_construction(port: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected a number of 0\.\.65535"):
+        WebsocketServerTransport(port=port)
+
+
+def test_params_of_another_kind_are_an_error_that_names_the_right_one() -> None:
+    params: Any = {"audio_in_enabled": True}
+    with pytest.raises(ConfigurationError, match="params is dict; expected WebsocketServerParams"):
+        WebsocketServerTransport(params=params)

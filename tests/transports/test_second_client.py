@@ -8,9 +8,16 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.transports.client import Caller, Echo, Served, eventually, serving
-from tests.transports.fakes import tone
+from tests.transports.fakes import ToneVAD, tone
 from tests.transports.test_websocket_server import handshake
-from voicewire.frames import ClientConnectedFrame, ClientDisconnectedFrame
+from voicewire.frames import (
+    ClientConnectedFrame,
+    ClientDisconnectedFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from voicewire.transports import websocket_server
 
 pytestmark = pytest.mark.anyio
 
@@ -142,3 +149,42 @@ async def test_with_reject_only_one_of_a_burst_gets_in() -> None:
         assert served.transport.stats.clients == 1
         for socket in sockets:
             await socket.close()
+
+
+@pytest.mark.parametrize("event", ["on_client_connected", "on_client_disconnected"])
+async def test_a_handler_that_hangs_does_not_keep_the_next_client_out(
+    event: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(websocket_server, "HANDLERS_SECS", 0.05)
+    num_calls = 0
+
+    def hang_the_first_time(served: Served) -> None:
+        @served.transport.event_handler(event)
+        async def hang(transport: object, client: object) -> None:
+            nonlocal num_calls
+            num_calls += 1
+            if num_calls == 1:
+                await asyncio.Event().wait()
+
+    async with serving(Echo(), prepare=hang_the_first_time) as served:
+        async with Caller(served.url):
+            await served.happened("connected", 0)
+        async with Caller(served.url) as second:
+            await served.happened("connected", 1)
+            await second.speak(tone(0.2))
+            await second.heard()
+        await served.happened("disconnected", 1)
+    assert ("disconnected", 0) in served.events
+    assert f"a handler of {event} was cancelled" in caplog.text
+
+
+async def test_a_caller_who_leaves_in_mid_sentence_has_stopped_speaking() -> None:
+    async with serving(vad_analyzer=ToneVAD()) as served:
+        async with Caller(served.url) as caller:
+            await caller.speak(tone(0.6))
+            await eventually(lambda: served.heard.of(UserStartedSpeakingFrame))
+        await served.happened("disconnected", 0)
+    names = served.heard.names(
+        UserStoppedSpeakingFrame, VADUserStoppedSpeakingFrame, ClientDisconnectedFrame
+    )
+    assert names == ["UserStoppedSpeakingFrame", "ClientDisconnectedFrame"]

@@ -131,6 +131,7 @@ class InputTransport(InlineProcessor):
     def __init__(self, transport: BaseTransport, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._transport = transport
+        self._is_user_speaking = False
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
@@ -155,7 +156,8 @@ class InputTransport(InlineProcessor):
         analyzer = self._transport.params.vad_analyzer
         if analyzer is None:
             return
-        if event is VADEvent.STARTED:
+        self._is_user_speaking = event is VADEvent.STARTED
+        if self._is_user_speaking:
             self.push(VADUserStartedSpeakingFrame(start_secs=analyzer.params.start_secs))
             self.push(UserStartedSpeakingFrame())
             if setup.start.allow_interruptions:
@@ -163,6 +165,17 @@ class InputTransport(InlineProcessor):
         else:
             self.push(VADUserStoppedSpeakingFrame(stop_secs=analyzer.params.stop_secs))
             self.push(UserStoppedSpeakingFrame())
+
+    def caller_left(self) -> None:
+        """The caller has left, perhaps in mid-sentence.
+
+        A turn that has begun is ended, for processors that keep count. It has no
+        `VADUserStoppedSpeakingFrame`: nobody needs half a sentence transcribed.
+        """
+        if self._is_user_speaking:
+            self._is_user_speaking = False
+            self.push(UserStoppedSpeakingFrame())
+        self.push(ClientDisconnectedFrame())
 
 
 class OutputTransport(InlineProcessor):

@@ -15,6 +15,9 @@ from voicewire.vad import VADEvent
 
 logger = logging.getLogger(__name__)
 
+MAX_SAMPLE_RATES = 8
+"""Different rates that one client may send. Each new one costs a filter, 2 ms of the event loop."""
+
 
 class Inbound:
     """One client's way in. Holds nothing of any other client.
@@ -43,6 +46,7 @@ class Inbound:
         self._stats = stats
         self._push = push
         self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
+        self._sample_rates: set[int] = set()
         self._refused_kinds: set[str] = set()
         self._vad = None
         if params.vad_analyzer is not None:
@@ -53,15 +57,13 @@ class Inbound:
         self._stats.messages_in += 1
         try:
             frame = self._deserialize(message)
-            if isinstance(frame, InputAudioRawFrame):
+            if not isinstance(frame, InputAudioRawFrame):
+                self._push(frame)
+            elif self._params.audio_in_enabled:
                 self._convert(frame)
+                self._take_audio(frame)
         except FrameDecodeError as exc:
             self._refuse(exc)
-            return
-        if isinstance(frame, InputAudioRawFrame):
-            self._take_audio(frame)
-        else:
-            self._push(frame)
 
     def close(self) -> None:
         """Forget the client; nothing of it is emitted any more."""
@@ -88,6 +90,14 @@ class Inbound:
 
     def _convert(self, frame: InputAudioRawFrame) -> None:
         """Bring audio to the pipeline's format."""
+        if frame.sample_rate not in self._sample_rates:
+            if len(self._sample_rates) == MAX_SAMPLE_RATES:
+                raise FrameDecodeError(
+                    "too_many_rates",
+                    f"audio: a further sample rate, after {MAX_SAMPLE_RATES} others; "
+                    "expected one of those",
+                )
+            self._sample_rates.add(frame.sample_rate)
         converter = self._converter
         try:
             frame.audio = converter.process(frame.audio, frame.sample_rate, frame.num_channels)
@@ -97,7 +107,7 @@ class Inbound:
         frame.num_channels = converter.num_channels
 
     def _take_audio(self, frame: InputAudioRawFrame) -> None:
-        if not self._params.audio_in_enabled or not frame.audio:  # The resampler waits for more.
+        if not frame.audio:  # The resampler waits for more.
             return
         if self._params.passes_audio_in:
             self._push(frame)

@@ -6,10 +6,9 @@ import logging
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
-from voicewire.frames import ClientConnectedFrame, ClientDisconnectedFrame
+from voicewire.frames import ClientConnectedFrame
 from voicewire.pipeline import ProcessorSetup
-from voicewire.pipeline.owner import TaskOwner
-from voicewire.serializers import FrameSerializer
+from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
@@ -27,6 +26,8 @@ logger = logging.getLogger(__name__)
 CLOSE_REPLACED = 4001
 """Close code for a client whose place a newer one has taken (4000-4999 are for applications)."""
 
+MAX_PORT = 65_535
+
 RETRY_AFTER_SECS = 5
 """What a refused client is told to wait."""
 
@@ -37,7 +38,8 @@ GOODBYE_SECS = 2.0
 """How long the last client may take over its closing handshake."""
 
 HANDLERS_SECS = 5.0
-"""How long the handlers of `on_client_disconnected` may take when the pipeline has ended."""
+"""How long a caller's handlers may be at work when the caller has left, before they are cancelled:
+the next caller waits for them."""
 
 FORGET_SECS = 5.0
 """How long the pipeline may take to drop what was a caller's, before the next one is let in."""
@@ -72,8 +74,8 @@ class WebsocketServerTransport(BaseTransport):
         output_name: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        params = params or WebsocketServerParams()
-        _check_serializer(params.serializer)
+        params = params if params is not None else WebsocketServerParams()
+        _check_arguments(port, params)
         super().__init__(
             "on_client_connected",
             "on_client_disconnected",
@@ -215,15 +217,32 @@ class WebsocketServerTransport(BaseTransport):
         try:
             self.input().push(ClientConnectedFrame())
             connection.start(session)
-            await self.emit("on_client_connected", self, client)
+            await self._tell("on_client_connected", session)
             await session.wait_closed()
         finally:
             self._session = None
             connection.abort()
             self._forgotten.clear()
-            self.input().push(ClientDisconnectedFrame())
-        await self.emit("on_client_disconnected", self, client)
+            self.input().caller_left()
+        await self._tell("on_client_disconnected", session)
         await self._wait_forgotten()
+
+    async def _tell(self, event_name: str, session: CallerSession) -> None:
+        """Call the handlers of an event; one that hangs does not keep the next caller waiting."""
+        assert self._setup is not None  # noqa: S101 - a client can only come after `open`
+        client = session.client
+        tasks = self._setup.tasks
+        handlers = tasks.create(self.emit(event_name, self, client), name=f"{event_name} handlers")
+        closed = tasks.create(session.wait_closed(), name=f"client {client.id} closed")
+        await asyncio.wait((handlers, closed), return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        if not await wait_at_most(HANDLERS_SECS, (handlers,), clock=self._clock):
+            logger.warning(
+                "client %s: a handler of %s was cancelled, %g s after the client had left",
+                client.id,
+                event_name,
+                HANDLERS_SECS,
+            )
 
     async def _wait_forgotten(self) -> None:
         """Wait until no processor has anything of the last caller in its hands or its mailbox."""
@@ -273,11 +292,18 @@ class WebsocketServerTransport(BaseTransport):
         tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
 
 
-def _check_serializer(serializer: FrameSerializer) -> None:
-    """Raise ConfigurationError unless each client can have a copy of its own."""
+def _check_arguments(port: object, params: object) -> None:
+    """Raise ConfigurationError for what would fail later, when a pipeline or a caller comes."""
+    if not isinstance(params, WebsocketServerParams):
+        raise ConfigurationError(
+            f"params is {type(params).__name__}; expected WebsocketServerParams(...)"
+        )
+    if not isinstance(port, int) or not 0 <= port <= MAX_PORT:
+        raise ConfigurationError(f"port is {port!r}; expected a number of 0..{MAX_PORT}")
     try:
-        copy.deepcopy(serializer)
+        copy.deepcopy(params.serializer)
     except Exception as exc:
         raise ConfigurationError(
-            f"{type(serializer).__name__} cannot be copied, and each client needs its own: {exc}"
+            f"{type(params.serializer).__name__} cannot be copied, and each client needs its own: "
+            f"{exc}"
         ) from exc
