@@ -17,7 +17,8 @@ from voicewire.frames import (
 from voicewire.pipeline import FrameDirection
 from voicewire.pipeline.processor import Processor
 from voicewire.transports import ClientConnection, WebsocketServerTransport
-from voicewire.transports.base import InputTransport, OutputTransport
+from voicewire.transports.input import InputTransport
+from voicewire.transports.output import OutputTransport
 
 
 class SessionLog:

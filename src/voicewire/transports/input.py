@@ -1,0 +1,72 @@
+"""The first processor of a pipeline: what comes from a client."""
+
+from typing import TYPE_CHECKING
+
+from voicewire.frames import (
+    ClientDisconnectedFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
+from voicewire.vad import VADEvent
+
+if TYPE_CHECKING:
+    from voicewire.transports.base import BaseTransport
+
+
+class InputTransport(InlineProcessor):
+    """The first processor: frames from the client, and what voice activity detection hears."""
+
+    def __init__(self, transport: "BaseTransport", *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._transport = transport
+        self._is_user_speaking = False
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        await super().setup(setup)
+        self._on_push = self._transport.add_watchers(setup.on_push)
+        await self._transport.open(setup)
+
+    async def cleanup(self) -> None:
+        await self._transport.shut()
+
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        self.push(frame, direction)
+        if isinstance(frame, StartFrame) and not self._transport.has_output:
+            self._transport.begin()
+
+    def on_vad_event(self, event: VADEvent) -> None:
+        """The caller has started or stopped to speak.
+
+        An interruption goes with every start, whether or not the bot can be heard yet: an answer
+        that is still being made is as stale as one that is being said.
+        """
+        setup = self._require_setup()
+        analyzer = self._transport.params.vad_analyzer
+        if analyzer is None:
+            return
+        self._is_user_speaking = event is VADEvent.STARTED
+        if self._is_user_speaking:
+            self.push(VADUserStartedSpeakingFrame(start_secs=analyzer.params.start_secs))
+            self.push(UserStartedSpeakingFrame())
+            if setup.start.allow_interruptions:
+                self.push(InterruptionFrame())
+        else:
+            self.push(VADUserStoppedSpeakingFrame(stop_secs=analyzer.params.stop_secs))
+            self.push(UserStoppedSpeakingFrame())
+
+    def caller_left(self) -> None:
+        """The caller has left, perhaps in mid-sentence.
+
+        A turn that has begun is ended, for processors that keep count. It has no
+        `VADUserStoppedSpeakingFrame`: nobody needs half a sentence transcribed.
+        """
+        if self._is_user_speaking:
+            self._is_user_speaking = False
+            self.push(UserStoppedSpeakingFrame())
+        self.push(ClientDisconnectedFrame())

@@ -1,0 +1,122 @@
+"""The last processor of a pipeline: what goes to a client."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from voicewire.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    ClientDisconnectedFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    OutputDTMFUrgentFrame,
+    OutputTransportMessageUrgentFrame,
+    StartFrame,
+    SystemFrame,
+)
+from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
+from voicewire.transports.outbound import Outbound
+
+if TYPE_CHECKING:
+    from voicewire.transports.base import BaseTransport
+
+logger = logging.getLogger(__name__)
+
+DOWNSTREAM = FrameDirection.DOWNSTREAM
+UPSTREAM = FrameDirection.UPSTREAM
+
+
+class OutputTransport(InlineProcessor):
+    """The last processor: sends what has a place on the wire, and lets every frame go on."""
+
+    def __init__(self, transport: "BaseTransport", *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._transport = transport
+        self._has_warned_of_mute = False
+        self._system_actions: dict[type[Frame], Callable[[Any], None]] = {
+            StartFrame: self._on_start,
+            CancelFrame: self._on_cancel,
+            ClientDisconnectedFrame: self._on_client_disconnected,
+            InterruptionFrame: self._on_interruption,
+            OutputTransportMessageUrgentFrame: self._on_urgent,
+            OutputDTMFUrgentFrame: self._on_urgent,
+        }
+
+    @property
+    def is_set_up(self) -> bool:
+        return self._setup is not None
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        await super().setup(setup)
+        self._on_push = self._transport.add_watchers(setup.on_push)
+        await self._transport.open(setup)
+
+    async def cleanup(self) -> None:
+        await self._transport.shut()
+
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        if direction is UPSTREAM:
+            self.push(frame, UPSTREAM)
+        elif isinstance(frame, SystemFrame):
+            action = self._system_actions.get(type(frame))
+            if action is not None:
+                action(frame)
+            self.push(frame)
+        else:
+            self._put(frame)
+
+    def on_sent(self, frame: Frame) -> None:
+        if isinstance(frame, EndFrame):
+            self._transport.end(1000, "the conversation is over")
+        self.push(frame)
+
+    def on_bot_started(self) -> None:
+        self.push(BotStartedSpeakingFrame())
+        self.push(BotStartedSpeakingFrame(), UPSTREAM)
+
+    def on_bot_stopped(self, *, interrupted: bool, played_secs: float) -> None:
+        for direction in (DOWNSTREAM, UPSTREAM):
+            self.push(
+                BotStoppedSpeakingFrame(interrupted=interrupted, played_secs=played_secs), direction
+            )
+
+    def on_output_error(self, message: str, exception: Exception) -> None:
+        self.report_error(message, exception)
+
+    def _put(self, frame: Frame) -> None:
+        outbound = self._transport.outbound
+        if isinstance(frame, OutputAudioRawFrame) and not self._can_speak(outbound):
+            self._transport.stats.audio_out_dropped_secs += frame.duration_secs
+        elif outbound is None:
+            self.on_sent(frame)
+        else:
+            outbound.put(frame)
+
+    def _can_speak(self, outbound: Outbound | None) -> bool:
+        if not self._transport.params.audio_out_enabled and not self._has_warned_of_mute:
+            self._has_warned_of_mute = True
+            logger.warning("%s drops all audio without audio_out_enabled=True", self.name)
+        return outbound is not None and self._transport.params.audio_out_enabled
+
+    def _on_start(self, frame: Frame) -> None:
+        self._transport.begin()
+
+    def _on_cancel(self, frame: Frame) -> None:
+        if self._transport.outbound is not None:
+            self._transport.outbound.close()
+        self._transport.end(1001, "the server ends the conversation")
+
+    def _on_client_disconnected(self, frame: Frame) -> None:
+        self._transport.forgotten()
+
+    def _on_interruption(self, frame: InterruptionFrame) -> None:
+        if self._transport.outbound is not None:
+            self._transport.outbound.interrupt(frame)
+
+    def _on_urgent(self, frame: Frame) -> None:
+        if self._transport.outbound is not None:
+            self._transport.outbound.send_now(frame)
