@@ -54,6 +54,34 @@ async def test_a_local_page_may_connect_to_a_local_server(origin: str) -> None:
         await peer.shake_hands(upgrade("/", f"Origin: {origin}"))
 
 
+def page_of(host: str) -> bytes:
+    """Return the handshake of a page that was loaded from `host`, for the same host."""
+    return upgrade("/", f"Host: {host}", f"Origin: http://{host}", without="Host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_a_name_that_was_rebound_to_loopback_does_not_let_its_page_in(host: str) -> None:
+    async with listening(host=host) as (listener, visits):
+        async with raw_peer(listener) as peer:
+            status, said = await peer.answer(page_of(f"rebound.example:{listener.port}"))
+            assert status == 403
+            assert "name the page in allowed_origins" in said
+            assert visits.visits.empty()
+        async with raw_peer(listener) as peer:
+            await peer.shake_hands(page_of(f"127.0.0.1:{listener.port}"))
+
+
+async def test_a_proxy_on_the_same_machine_needs_the_page_to_be_named() -> None:
+    settings = ListenerSettings(allowed_origins=["http://voice.example"])
+    async with listening(settings=settings) as (listener, _), raw_peer(listener) as peer:
+        await peer.shake_hands(page_of("voice.example"))
+
+
+async def test_on_every_interface_any_name_may_be_the_servers() -> None:
+    async with listening(host="0.0.0.0") as (listener, _), raw_peer(listener) as peer:  # noqa: S104
+        await peer.shake_hands(page_of("voice.example"))
+
+
 async def test_allowed_origins_are_let_in() -> None:
     settings = ListenerSettings(allowed_origins=["https://app.example"])
     async with listening(settings=settings) as (listener, _):

@@ -102,7 +102,10 @@ class FrontDoor(asyncio.Protocol):
             return
         del self._buffer[: len(head)]
         refusal = origin_refusal(
-            request.headers.get("origin"), request.headers["host"], self._settings.allowed_origins
+            request.headers.get("origin"),
+            request.headers["host"],
+            self._settings.allowed_origins,
+            is_on_loopback=self._listener.is_on_loopback,
         )
         if refusal is not None:
             self._refuse(Rejection(403, refusal))

@@ -11,6 +11,7 @@ from voicewire.clock import Clock, MonotonicClock
 from voicewire.transports.connection import Connection
 from voicewire.transports.front_door import FrontDoor
 from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.origins import is_loopback
 from voicewire.transports.settings import ListenerSettings
 from voicewire.transports.sockets import bind_sockets
 
@@ -45,6 +46,7 @@ class Listener:
 
     Attributes:
         connections: The open WebSocket connections; closing them is their owner's part.
+        is_on_loopback: Whether only this machine can reach it; known after `bind`.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Listener:
         self.settings = settings or ListenerSettings()
         self.clock: Clock = clock or MonotonicClock()
         self.connections: set[Connection] = set()
+        self.is_on_loopback = False
         self.http_side: HttpSide | None = None
         self._port = port
         self._on_connection = on_connection
@@ -111,6 +114,7 @@ class Listener:
             raise RuntimeError("the listener is bound already")
         self._sockets = bind_sockets(self.host, self._port, self.settings)
         self._port = self._sockets[0].getsockname()[1]
+        self.is_on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._sockets)
 
     async def start(self) -> None:
         """Begin to accept; binds first where `bind` has not been called."""

@@ -81,7 +81,9 @@ class WebsocketServerParams(TransportParams):
             `"replace"` closes the old one, `"reject"` refuses the new one.
         allowed_origins: Web pages that may connect, such as `["https://example.com"]`; `["*"]` is
             all of them. None lets in pages of the server's own host, pages on this machine where
-            the server is on it too, and clients that are no browsers.
+            the server is on it too, and clients that are no browsers. On a loopback host such as
+            "localhost", None lets in only pages that call the server by a loopback name, against
+            DNS rebinding: behind a reverse proxy, name the pages.
         max_message_bytes: Longest message taken from a client; a longer one closes it (1009).
         ping_interval_secs: How often a client that is silent is asked for a sign of life; None
             never asks.

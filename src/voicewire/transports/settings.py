@@ -53,8 +53,10 @@ class ListenerSettings(BaseModel):
     """Which web pages may connect.
 
     None: pages of this server itself (the origin equals `Host`), programs that send no `Origin`,
-    and any loopback page when the server was reached at a loopback address. `["*"]`: all pages.
-    Otherwise exactly these, such as `["https://example.com"]`, and programs without an `Origin`.
+    and any loopback page when the server was reached at a loopback address. A server that listens
+    on loopback alone takes only pages that call it by a loopback name: behind a reverse proxy, name
+    the pages. `["*"]`: all pages. Otherwise exactly these, such as `["https://example.com"]`, and
+    programs without an `Origin`.
     """
 
     subprotocols: tuple[str, ...] = ()
