@@ -1,9 +1,14 @@
 """What all tests share."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# A shell that starts `make test &` has Ctrl-C ignored in it, and in all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(__file__).parent / "data"
 
