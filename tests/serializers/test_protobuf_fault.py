@@ -64,7 +64,8 @@ def refusal(data: bytes | str) -> FrameDecodeError:
         (audio_message(num_channels=9), "audio_format", "9 channels; expected 1..8"),
         (json_message(""), "invalid_json", "Expecting value at character 0 of 0"),
         (json_message("[NaN]"), "invalid_json", "NaN is not a JSON number"),
-        (json_message("[" * 100_000), "deep_json", "more than 64 levels deep"),
+        (json_message("[" * 10_000), "deep_json", "more than 64 levels deep"),
+        (json_message("[" * 100_000), "large_json", "100000 characters of JSON; expected at most"),
     ],
 )
 def test_a_refusal_says_what_was_wrong(data: bytes | str, kind: str, reason: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from voicewire.errors import FrameDecodeError, FrameEncodeError
-from voicewire.serializers.strict_json import MAX_DEPTH, decode_json, encode_json
+from voicewire.serializers.strict_json import MAX_DEPTH, MAX_JSON_CHARS, decode_json, encode_json
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_whole_surrogate_pair_is_a_character() -> None:
     assert decode_json('"\\ud83d\\ude00"') == "😀"
 
 
-@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500, 100_000])
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500, 10_000])
 @pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
 def test_deep_nesting_is_refused(depth: int, begin: str, end: str) -> None:
     with pytest.raises(FrameDecodeError) as caught:
@@ -56,6 +56,18 @@ def test_nesting_up_to_the_limit_is_taken() -> None:
 
 def test_breadth_is_not_depth() -> None:
     assert len(decode_json("[" + "[]," * 1000 + "{}]")) == 1001
+
+
+def test_text_up_to_the_limit_is_taken() -> None:
+    assert decode_json('"' + "a" * (MAX_JSON_CHARS - 2) + '"') == "a" * (MAX_JSON_CHARS - 2)
+
+
+@pytest.mark.parametrize("begin", ["[[],", "[" * 100, '"'], ids=["broad", "deep", "no JSON"])
+def test_long_text_is_refused_whatever_it_holds(begin: str) -> None:
+    with pytest.raises(FrameDecodeError) as caught:
+        decode_json(begin.ljust(MAX_JSON_CHARS + 1))
+    assert caught.value.kind == "large_json"
+    assert str(caught.value) == "65537 characters of JSON; expected at most 65536"
 
 
 @pytest.mark.parametrize("value", [float("nan"), {"at": object()}, {(1, 2): 3}, {1, 2}])
