@@ -19,7 +19,7 @@ from voicewire.frames import (
     FatalErrorFrame,
     Frame,
     FunctionCallResultFrame,
-    InputAudioRawFrame,
+    InputTransportMessageFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
@@ -44,6 +44,7 @@ class Box:
     is_open: bool = False
     max_frames: int = 100
     max_audio_bytes: int = 1000
+    max_messages: int = 100
 
     def __post_init__(self) -> None:
         self.mailbox = Mailbox(
@@ -51,6 +52,7 @@ class Box:
             name="box",
             max_frames=self.max_frames,
             max_audio_bytes=self.max_audio_bytes,
+            max_messages=self.max_messages,
         )
         self._let_go = asyncio.Event()
 
@@ -93,6 +95,10 @@ async def at_work(box: Box) -> AsyncIterator[Box]:
 
 def result() -> FunctionCallResultFrame:
     return FunctionCallResultFrame("f", "1", {}, "sunny")
+
+
+def message() -> InputTransportMessageFrame:
+    return InputTransportMessageFrame({"n": 1})
 
 
 async def test_frames_are_handled_one_at_a_time_in_their_order() -> None:
@@ -407,6 +413,48 @@ async def test_frames_beyond_the_bound_are_refused_and_counted() -> None:
         assert texts(box.done) == ["in hand", "a", "b"]
 
 
+async def test_messages_of_the_client_beyond_their_bound_are_refused_and_counted() -> None:
+    async with at_work(Box(max_messages=2)) as box:
+        await box.put(TextFrame("in hand"))
+        await box.put(message(), message())
+        with pytest.raises(
+            QueueFullError, match=r"the mailbox of box is full \(2 messages of the client\)"
+        ):
+            box.mailbox.put(message(), DOWN)
+        assert box.mailbox.num_dropped == 1
+        await box.put(UserStartedSpeakingFrame(), audio(), TextFrame("a"))  # These have room.
+        await box.let_go()
+        await box.put(message())  # One has left the queue.
+        with pytest.raises(QueueFullError):
+            box.mailbox.put(message(), DOWN)
+        await box.open()
+        assert kinds(box.done).count("InputTransportMessage") == 3
+
+
+@pytest.mark.parametrize("empty", [Mailbox.forget_caller, Mailbox.cancel])
+async def test_messages_that_were_dropped_make_room(empty: Callable[[Mailbox], None]) -> None:
+    async with at_work(Box(max_messages=2)) as box:
+        await box.put(TextFrame("in hand"))
+        for _ in range(3):
+            await box.put(message(), message())
+            empty(box.mailbox)
+            await settle()
+            await box.put(EndFrame())
+        assert box.mailbox.num_dropped == 0
+
+
+async def test_it_is_crowded_until_half_of_its_messages_are_gone() -> None:
+    async with at_work(Box(max_messages=4)) as box:
+        await box.put(TextFrame("in hand"))
+        crowded = [box.mailbox.is_crowded]
+        for _ in range(3):
+            await box.put(message())
+            crowded.append(box.mailbox.is_crowded)
+        await box.let_go()
+        crowded.append(box.mailbox.is_crowded)
+        assert crowded == [False, False, False, True, False]
+
+
 @pytest.mark.parametrize(
     "make", [StartFrame, EndFrame, CancelFrame, lambda: FatalErrorFrame("x")], ids=str
 )
@@ -452,6 +500,9 @@ async def test_it_can_be_run_again() -> None:
         assert texts(box.done) == ["c"]
 
 
+MODEL_MAX_MESSAGES = 2
+
+
 @dataclass
 class Model:
     """What a mailbox does, said simply: no tasks, no cancellations."""
@@ -467,7 +518,10 @@ class Model:
             self.in_hand = (self.system or self.ordered).pop(0)
 
     def put(self, frame: Frame) -> None:
-        is_system = isinstance(frame, InputAudioRawFrame | UserStartedSpeakingFrame | ErrorFrame)
+        is_system = not isinstance(frame, TextFrame | FunctionCallResultFrame | EndFrame)
+        num_messages = sum(isinstance(other, InputTransportMessageFrame) for other in self.system)
+        if isinstance(frame, InputTransportMessageFrame) and num_messages >= MODEL_MAX_MESSAGES:
+            raise QueueFullError("the model", MODEL_MAX_MESSAGES, "messages")
         (self.system if is_system else self.ordered).append(frame)
 
     def finish(self) -> None:
@@ -503,6 +557,7 @@ MAKERS: dict[str, Callable[[], Frame]] = {
     "audio": audio,
     "speaking": UserStartedSpeakingFrame,
     "error": lambda: ErrorFrame("e"),
+    "message": message,
 }
 STEPS = st.sampled_from([*MAKERS, "finish", "interrupt", "forget_caller", "cancel", "settle"])
 
@@ -513,14 +568,21 @@ def test_it_behaves_as_a_simple_model_does(steps: list[str]) -> None:
     asyncio.run(compare_with_model(steps))
 
 
+def is_refused(put: Callable[..., None], *args: object) -> bool:
+    try:
+        put(*args)
+    except QueueFullError:
+        return True
+    return False
+
+
 async def compare_with_model(steps: list[str]) -> None:
     model = Model()
-    async with at_work(Box()) as box:
+    async with at_work(Box(max_messages=MODEL_MAX_MESSAGES)) as box:
         for step in steps:
             if step in MAKERS:
                 frame = MAKERS[step]()
-                box.mailbox.put(frame, DOWN)
-                model.put(frame)
+                assert is_refused(box.mailbox.put, frame, DOWN) == is_refused(model.put, frame)
             elif step == "finish":
                 await settle()
                 model.take()

@@ -27,6 +27,7 @@ from voicewire.frames import (
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
+    InputTransportMessageFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
@@ -382,6 +383,23 @@ async def test_a_full_queue_is_reported_once_while_the_other_has_room() -> None:
         for _ in range(6):
             await session.send(TextFrame("x"), audio())
         assert len(session.errors) == 1
+
+
+async def test_too_many_messages_of_the_client_are_reported_once_while_they_are_handled() -> None:
+    turns = asyncio.Semaphore(0)
+
+    async def work(frame: Frame) -> None:
+        if isinstance(frame, InputTransportMessageFrame):
+            await turns.acquire()
+
+    step = Step(work)
+    step._mailbox = Mailbox(step._handle, name="small", max_messages=4)
+    async with running(step) as session:
+        for _ in range(4):  # It handles one at a time and is filled up again.
+            await session.send(*(InputTransportMessageFrame({}) for _ in range(7)))
+            turns.release()
+            await settle()
+        assert session.errors == ["the mailbox of small is full (4 messages of the client)"]
 
 
 async def test_a_helper_task_that_fails_becomes_an_error() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from voicewire.errors import QueueFullError
 from voicewire.frames import (
@@ -14,6 +14,7 @@ from voicewire.frames import (
     EndFrame,
     ErrorFrame,
     Frame,
+    InputTransportMessageFrame,
     StartFrame,
     StopFrame,
     SystemFrame,
@@ -21,10 +22,13 @@ from voicewire.frames import (
 from voicewire.pipeline.direction import FrameDirection
 
 MAX_FRAMES = 10_000
-"""Frames that either queue holds; a put beyond it is refused. Audio alone has a closer bound."""
+"""Frames that either queue holds; a put beyond it is refused. What clients send has closer ones."""
 
 MAX_AUDIO_BYTES = 1 << 20
 """Microphone audio that waits, 32 s of 16 kHz mono; beyond it the oldest audio is dropped."""
+
+MAX_MESSAGES = 100
+"""Messages of the client that wait; more are refused. Each may be 3 MB of objects."""
 
 _ALWAYS_GETS_IN = (
     StartFrame,
@@ -44,6 +48,8 @@ class Item(NamedTuple):
     direction: FrameDirection
     audio_bytes: int
     """What it counts towards the bound on audio; taken once, for frames can be changed."""
+    is_message: bool
+    """Whether it counts towards the bound on messages."""
 
 
 class Mailbox:
@@ -59,15 +65,18 @@ class Mailbox:
         name: str,
         max_frames: int = MAX_FRAMES,
         max_audio_bytes: int = MAX_AUDIO_BYTES,
+        max_messages: int = MAX_MESSAGES,
     ) -> None:
         self.num_dropped = 0
         self._handle = handle
         self._name = name
         self._max_frames = max_frames
         self._max_audio_bytes = max_audio_bytes
+        self._max_messages = max_messages
         self._system: deque[Item] = deque()
         self._ordered: deque[Item] = deque()
         self._audio_bytes = 0
+        self._num_messages = 0
         self._in_hand: Item | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -85,21 +94,29 @@ class Mailbox:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether either queue is more than half full."""
-        return max(len(self._system), len(self._ordered)) > self._max_frames // 2
+        """Whether either queue is more than half full, of messages or of anything."""
+        return (
+            max(len(self._system), len(self._ordered)) > self._max_frames // 2
+            or self._num_messages > self._max_messages // 2
+        )
 
     def put(self, frame: Frame, direction: FrameDirection) -> None:
         """Add a frame.
 
         Raises:
-            QueueFullError: The queue is full, and the frame is none that must get through.
+            QueueFullError: The queue is full, and the frame is none that must get through; or
+                too many messages of the client wait for this one to join them.
         """
         is_system = isinstance(frame, SystemFrame)
         queue = self._system if is_system else self._ordered
+        is_message = is_system and isinstance(frame, InputTransportMessageFrame)
+        if is_message and self._num_messages >= self._max_messages:
+            self._refuse(self._max_messages, "messages of the client")
         if len(queue) >= self._max_frames and not _always_gets_in(frame):
             self._make_room(queue)
         audio_bytes = len(frame.audio) if is_system and isinstance(frame, AudioRawFrame) else 0
-        queue.append(Item(frame, direction, audio_bytes))
+        queue.append(Item(frame, direction, audio_bytes, is_message))
+        self._num_messages += is_message
         if audio_bytes:
             self._audio_bytes += audio_bytes
             while self._audio_bytes > self._max_audio_bytes:
@@ -119,6 +136,7 @@ class Mailbox:
         self._ordered = deque(item for item in self._ordered if not item.frame.belongs_to_caller)
         self._system = deque(item for item in self._system if not item.frame.belongs_to_caller)
         self._audio_bytes = sum(item.audio_bytes for item in self._system)
+        self._num_messages = sum(item.is_message for item in self._system)
         if self._in_hand and self._in_hand.frame.belongs_to_caller:
             self._cut_off()
 
@@ -157,6 +175,7 @@ class Mailbox:
             return self._ordered.popleft()
         item = self._system.popleft()
         self._audio_bytes -= item.audio_bytes
+        self._num_messages -= item.is_message
         return item
 
     def _cut_off(self) -> None:
@@ -184,8 +203,11 @@ class Mailbox:
         if queue is self._system and self._audio_bytes:
             self._drop_oldest_audio()
             return
+        self._refuse(self._max_frames, "frames")
+
+    def _refuse(self, limit: int, unit: str) -> NoReturn:
         self.num_dropped += 1
-        raise QueueFullError(f"the mailbox of {self._name}", self._max_frames, "frames")
+        raise QueueFullError(f"the mailbox of {self._name}", limit, unit)
 
     def _drop_oldest_audio(self) -> None:
         for index, item in enumerate(self._system):
@@ -199,6 +221,7 @@ class Mailbox:
         self._ordered.clear()
         self._system.clear()
         self._audio_bytes = 0
+        self._num_messages = 0
 
 
 def _always_gets_in(frame: Frame) -> bool:
