@@ -5,6 +5,7 @@ from datetime import datetime
 
 import click
 
+from voicewire.cli.printable import printable
 from voicewire.errors import MissingExtraError, VoicewireError
 
 EXIT_FAILED = 1
@@ -21,7 +22,8 @@ class CommandError(click.ClickException):
     """Ends the command with one line on stderr."""
 
     def __init__(self, message: str, *, exit_code: int = EXIT_FAILED) -> None:
-        super().__init__(message)
+        # A server's words may be in it, such as the reason for which it refuses a call.
+        super().__init__(printable(message))
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the exception
 
 
@@ -35,7 +37,7 @@ def as_command_error(error: VoicewireError) -> CommandError:
 
 def say(line: str) -> None:
     """Print a line with the time of day, at once even into a pipe."""
-    click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {line}")
+    click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {printable(line)}")
 
 
 def note(line: str) -> None:
@@ -66,7 +68,8 @@ class _LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = f"{datetime.fromtimestamp(record.created):%H:%M:%S.%f}"[:-3]
-        line = f"{time}  {record.levelname.lower()}: {record.getMessage()}"
+        line = f"{time}  {record.levelname.lower()}: {printable(record.getMessage())}"
         if record.exc_info and self._with_traceback:
-            line += "\n" + self.formatException(record.exc_info)
+            traceback = self.formatException(record.exc_info)
+            line += "".join(f"\n{printable(part)}" for part in traceback.split("\n"))
         return line

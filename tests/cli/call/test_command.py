@@ -10,6 +10,8 @@ from threading import Thread
 import pytest
 from anyio.to_thread import run_sync
 from click.testing import CliRunner
+from websockets.asyncio.server import ServerConnection as AsyncServerConnection
+from websockets.asyncio.server import serve as async_serve
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
@@ -17,6 +19,7 @@ from tests.cli.call.scripted_bot import ScriptedBot
 from tests.cli.command_line import VOICEWIRE
 from voicewire.audio.pcm import wav_bytes
 from voicewire.cli.main import main
+from voicewire.serializers.protos import frames_pb2 as proto
 
 
 @pytest.fixture
@@ -76,6 +79,45 @@ def test_a_server_that_refuses_is_one_line(question: str) -> None:
         assert refusal(url, "--wav", question) == (1, message)
         server.shutdown()
         thread.join()
+
+
+def test_a_refusal_cannot_steer_the_terminal(question: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=_refuse_with_an_escape, args=[server])
+        thread.start()
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+        message = rf"{url}: the server refused the call: HTTP 403 \x9b2Jno"
+        assert refusal(url, "--wav", question) == (1, message)
+        thread.join()
+
+
+def _refuse_with_an_escape(server: socket.socket) -> None:
+    peer, _ = server.accept()
+    with peer:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 403 \x9b2Jno\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_server_cannot_steer_the_terminal(question: str) -> None:
+    async def speak_in_escapes(peer: AsyncServerConnection) -> None:
+        nasty = proto.TranscriptionFrame(text="\x1b[2Jheard")
+        await peer.send(proto.Frame(transcription=nasty).SerializeToString())
+        await peer.send(proto.Frame(text=proto.TextFrame(text="\x9b2Jsaid")).SerializeToString())
+        await peer.close(4000, "\x1b]0;gone\x07")
+
+    async with async_serve(speak_in_escapes, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        output, errors = await _communicate(_start(url, "--wav", question))
+        json_output, _ = await _communicate(_start(url, "--wav", question, "--json"))
+    assert r"understood: \x1b[2Jheard" in output
+    assert r"bot: \x9b2Jsaid" in output
+    assert r"closed by the server (4000, \x1b]0;gone\x07)" in output
+    assert (output + errors + json_output).replace("\n", "").isprintable()
+    events = {event["event"]: event for event in map(json.loads, json_output.splitlines())}
+    assert events["closed"]["reason"] == "\x1b]0;gone\x07"
+    assert events["bot_text"]["text"] == "\x9b2Jsaid"
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://localhost:8765", "ws://"])

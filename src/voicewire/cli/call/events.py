@@ -19,9 +19,10 @@ the end of the bot's audio, where the caller cut it off; else null |
 | `summary` | `questions`: for each `file`, `transcript`, `answer`, `latency_secs`; `greeting` |
 """
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
+
+from voicewire.cli.printable import json_line, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ class CallEvent:
     at_secs: float
 
     def line(self) -> str:
-        """Return it in words."""
+        """Return it in words, fit for a terminal whatever the server has sent."""
         raise NotImplementedError
 
     def to_json(self) -> str:
         """Return it as one line of JSON."""
-        return json.dumps({"event": self.name, **_rounded(asdict(self))}, ensure_ascii=False)
+        return json_line({"event": self.name, **_rounded(asdict(self))})
 
 
 def _rounded(value: Any) -> Any:
@@ -55,7 +56,7 @@ class Connected(CallEvent):
     url: str
 
     def line(self) -> str:
-        return f"connected to {self.url}"
+        return f"connected to {printable(self.url)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class CallerStarted(CallEvent):
     file: str
 
     def line(self) -> str:
-        return f"caller: begins to speak ({self.file})"
+        return f"caller: begins to speak ({printable(self.file)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Transcript(CallEvent):
     text: str
 
     def line(self) -> str:
-        return f"understood: {self.text}"
+        return f"understood: {printable(self.text)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class BotText(CallEvent):
     text: str
 
     def line(self) -> str:
-        return f"bot: {self.text}"
+        return f"bot: {printable(self.text)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Message(CallEvent):
     message: Any
 
     def line(self) -> str:
-        return f"message: {json.dumps(self.message, ensure_ascii=False)}"
+        return f"message: {json_line(self.message)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class BadMessage(CallEvent):
     fault: str
 
     def line(self) -> str:
-        return f"a message that cannot be read: {self.fault}"
+        return f"a message that cannot be read: {printable(self.fault)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Closed(CallEvent):
     by: str
 
     def line(self) -> str:
-        reason = f", {self.reason}" if self.reason else ""
+        reason = f", {printable(self.reason)}" if self.reason else ""
         return f"connection closed by the {self.by} ({self.code}{reason})"
 
 
@@ -180,7 +181,7 @@ class Summary(CallEvent):
         for number, question in enumerate(self.questions, start=1):
             latency_secs = question.latency_secs
             speed = "no answer" if latency_secs is None else f"{1000 * latency_secs:.0f} ms"
-            lines.append(f"\n{number}. {question.file} ({speed})")
-            lines.append(f"   understood: {question.transcript}")
-            lines.append(f"   answered:   {question.answer}")
+            lines.append(f"\n{number}. {printable(question.file)} ({speed})")
+            lines.append(f"   understood: {printable(question.transcript)}")
+            lines.append(f"   answered:   {printable(question.answer)}")
         return "\n".join(lines)
