@@ -130,6 +130,20 @@ async def test_too_many_undecided_peers_are_refused_and_the_others_go_on() -> No
         await visits.next()
 
 
+async def test_a_peer_refused_for_the_crowd_may_not_stay_in_it() -> None:
+    settings = ListenerSettings(max_pending_handshakes=1)
+    # The clock stands still: no deadline clears the door.
+    async with (
+        listening(settings=settings, clock=VirtualClock()) as (listener, _),
+        raw_peer(listener) as first,
+    ):
+        first.write(upgrade()[:10])
+        await until(lambda: listener.num_pending_handshakes == 1)
+        async with raw_peer(listener) as second:
+            assert "503" in (await second.read_all()).decode().split("\r\n")[0]
+            await until(lambda: listener.num_pending_handshakes == 1)
+
+
 async def test_no_more_connections_than_the_limit_are_open() -> None:
     settings = ListenerSettings(max_connections=1)
     async with listening(settings=settings) as (listener, visits):
