@@ -243,6 +243,24 @@ def test_the_newest_audio_survives_when_the_oldest_is_dropped() -> None:
     assert caller.events == [STARTED, STOPPED]
 
 
+@pytest.mark.parametrize("num_samples_too_many", [1, WINDOW - 1, WINDOW, WINDOW + 1])
+def test_the_oldest_is_dropped_in_whole_windows(num_samples_too_many: int) -> None:
+    caller = Caller(answers_at_once=False)
+    num_held = MAX_SUBMITTED_WINDOWS * WINDOW
+    num_waiting = round(MAX_WAITING_SECS * RATE)
+    # A ramp: a shift by fewer than 65536 samples shows.
+    samples = np.arange(num_held + num_waiting + num_samples_too_many).astype("<i2")
+    held_bytes = 2 * num_held
+    caller.stream.feed(samples[:num_held].tobytes())
+    caller.stream.feed(samples[num_held:].tobytes())
+    caller.detector.answer_all()
+    num_dropped = -(-num_samples_too_many // WINDOW)
+    kept = samples.tobytes()[held_bytes + 2 * WINDOW * num_dropped :]
+    assert caller.stream.num_dropped_windows == num_dropped
+    heard = b"".join(caller.detector.windows)[held_bytes:]
+    assert heard == kept[: len(kept) // (2 * WINDOW) * 2 * WINDOW]
+
+
 def test_a_detector_that_raises_loses_only_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = Caller()
 
