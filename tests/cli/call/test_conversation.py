@@ -4,7 +4,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from voicewire.cli.call.conversation import Conversation, Manners, Question, Step
+from voicewire.cli.call.conversation import (
+    ANSWER_LIMIT_SECS,
+    GREETING_LIMIT_SECS,
+    Conversation,
+    Manners,
+    Question,
+    Step,
+)
 from voicewire.cli.call.events import (
     BotStarted,
     BotStopped,
@@ -219,3 +226,12 @@ def test_with_a_microphone_nobody_hangs_up() -> None:
     rig.bot_says(1.0)
     rig.wait(30.0)
     assert rig.steps == []
+
+
+def test_a_bot_that_is_never_silent_is_asked_and_left_all_the_same() -> None:
+    rig = Rig()
+    rig.bot_says(75.0)
+    assert rig.steps[0] == (Step.ASK, pytest.approx(GREETING_LIMIT_SECS, abs=0.02))
+    answered_at = GREETING_LIMIT_SECS + QUESTION.speech.end_secs
+    assert rig.steps[1][0] is Step.HANG_UP
+    assert answered_at <= rig.steps[1][1] - ANSWER_LIMIT_SECS <= answered_at + 1.0

@@ -20,6 +20,12 @@ from voicewire.cli.call.speech_span import SpeechSpan
 BOT_STOP_SECS = 0.35
 """Silence after which the bot counts as having stopped: longer than a pause between sentences."""
 
+GREETING_LIMIT_SECS = 10.0
+"""Longer than this no greeting is listened to: a bot that returns what it hears is never silent."""
+
+ANSWER_LIMIT_SECS = 60.0
+"""Longer than this no answer is listened to."""
+
 CARRY_ON_SECS = 0.5
 """A bot that speaks on for so long after the caller's last word will not be interrupted by it."""
 
@@ -182,6 +188,8 @@ class Conversation:
         if not self._num_asked:
             if self._bot_ends_at == float("-inf"):
                 return now >= self._begun_at + self._manners.greeting_wait_secs
+            if now >= self._begun_at + GREETING_LIMIT_SECS:
+                return True
             return silent_secs >= self._manners.answer_pause_secs
         if not self._has_caller_stopped or now < self._asked_at + self._question.duration_secs:
             return False
@@ -190,7 +198,7 @@ class Conversation:
         barge_in_secs = self._manners.barge_in_after_secs
         if barge_in_secs is None or self._num_asked == len(self._questions):
             barge_in_secs = float("inf")
-        if now >= self._answer_started_at + barge_in_secs:
+        if now >= self._answer_started_at + min(barge_in_secs, ANSWER_LIMIT_SECS):
             return True
         return silent_secs >= self._manners.answer_pause_secs
 
