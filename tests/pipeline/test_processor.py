@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -482,6 +483,50 @@ async def test_broadcast_goes_both_ways_with_two_frames() -> None:
         assert isinstance(before.up[-1], ErrorFrame)
         assert isinstance(session.tap.down[-1], ErrorFrame)
         assert before.up[-1] is not session.tap.down[-1]
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [(None, "NoneType"), ("text", "str"), (TextFrame, "the class TextFrame")],
+    ids=str,
+)
+async def test_pushing_what_is_no_frame_becomes_an_error(what: Any, named: str) -> None:
+    step: Step
+
+    async def work(frame: Frame) -> None:
+        if isinstance(frame, TextFrame):
+            await step.push_frame(what)
+
+    step = Step(work)
+    async with running(step) as session:
+        await session.send(TextFrame("a"), EndFrame())
+        assert kinds(session.tap.down) == ["Start", "End"]
+        (error,) = session.errors
+        assert error.endswith(f"expected an instance of Frame, got {named}")
+
+
+async def test_broadcasting_what_is_no_frame_is_refused() -> None:
+    before, step = Tap(), Step()
+    not_frames: Any = dict
+    async with running(before, step) as session:
+        with pytest.raises(TypeError, match="expected an instance of Frame, got dict"):
+            await step.broadcast_frame(not_frames, error="both")
+        assert before.up == []
+        assert kinds(session.tap.down) == ["Start"]
+
+
+async def test_what_is_no_frame_gets_from_an_inline_step_into_no_mailbox() -> None:
+    class Faulty(InlineProcessor):
+        def process(self, frame: Frame, direction: FrameDirection) -> None:
+            nothing: Any = None
+            self.push(nothing if isinstance(frame, TextFrame) else frame, direction)
+
+    step = Step()
+    async with running(Faulty(), step) as session:
+        await session.send(TextFrame("a"), EndFrame())
+        assert kinds(step.seen) == ["Start", "End"]
+        (error,) = session.errors
+        assert error.endswith("expected an instance of Frame, got NoneType")
 
 
 async def test_a_processor_of_a_running_pipeline_cannot_serve_another() -> None:

@@ -127,6 +127,21 @@ async def test_frames_can_come_from_an_asynchronous_source() -> None:
         assert texts(session.tap.down) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [(None, "NoneType"), ("text", "str"), (TextFrame, "the class TextFrame")],
+    ids=str,
+)
+async def test_what_is_no_frame_is_not_queued(what: Any, named: str) -> None:
+    session = Session()
+    with pytest.raises(TypeError, match=f"expected an instance of Frame, got {named}"):
+        await session.task.queue_frame(what)
+    async with running() as session:
+        with pytest.raises(TypeError, match=f"expected an instance of Frame, got {named}"):
+            await session.task.queue_frames([TextFrame("a"), what])
+        assert kinds(session.tap.down) == ["Start", "Text"]
+
+
 async def test_frames_queued_after_the_end_are_dropped() -> None:
     async with running() as session:
         await session.send(EndFrame())

@@ -566,6 +566,23 @@ def test_when_writing_goes_on_urgent_messages_come_first_and_the_lead_is_restore
     assert way.wire.audio_secs == pytest.approx(5.0)
 
 
+def test_urgent_messages_wait_on_where_writing_is_paused_again_in_their_midst() -> None:
+    way = Exit()
+    way.pause_writing()
+    for n in range(3):
+        way.outbound.send_now(OutputTransportMessageUrgentFrame({"n": n}))
+    send = way.wire.send
+
+    def send_and_pause(message: bytes | str) -> None:
+        send(message)
+        way.pause_writing()
+
+    setattr(way.wire, "send", send_and_pause)  # noqa: B010 - a method
+    for num_sent in (1, 2, 3, 3):
+        way.resume_writing()
+        assert [sent.text for sent in way.wire.sent] == [f'{{"n": {n}}}' for n in range(num_sent)]
+
+
 def test_a_client_that_does_not_read_is_closed_after_the_lag(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -1,6 +1,8 @@
 """What waits: its order, its bounds, and what an interruption leaves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -189,3 +191,28 @@ def test_audio_that_would_become_noise_is_refused(
         put(waiting, OutputAudioRawFrame(bytes(num_bytes), sample_rate, num_channels))
     assert waiting.head is None
     assert waiting.take_tail() == b""
+
+
+@pytest.mark.parametrize("audio", [None, "ab", [1, 2], 640, memoryview(bytes(640)).cast("h")])
+def test_audio_that_is_not_bytes_is_refused(audio: Any) -> None:
+    waiting = queue()
+    with pytest.raises(ValueError, match=f"audio of type {type(audio).__name__}; expected bytes"):
+        put(waiting, OutputAudioRawFrame(audio, RATE, 1))
+    assert waiting.head is None
+    assert waiting.audio_secs == 0.0
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_audio_may_be_anything_that_is_like_bytes(kind: Callable[[bytes], Any]) -> None:
+    waiting = queue()
+    pcm = tone(0.02)
+    put(waiting, OutputAudioRawFrame(kind(pcm), RATE, 1), OutputAudioRawFrame(kind(pcm), RATE, 1))
+    assert waiting.take_audio(1 << 30) == pcm + pcm
+
+
+@pytest.mark.parametrize("what", [None, "text", bytearray(2), EndFrame])
+def test_what_is_no_frame_is_refused(what: Any) -> None:
+    waiting = queue()
+    with pytest.raises(TypeError, match="expected an instance of Frame, got"):
+        waiting.append(what)
+    assert waiting.head is None

@@ -56,6 +56,18 @@ class ProcessorSetup:
     on_push: PushHook | None = None
 
 
+def require_frame(given: object) -> None:
+    """Refuse what is no frame: processors trust each other, and stumble over it far from here.
+
+    Raises:
+        TypeError: It is none. The message names its type, not what it holds.
+    """
+    if isinstance(given, Frame):
+        return
+    what = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+    raise TypeError(f"expected an instance of Frame, got {what}")
+
+
 class Processor(ABC):
     """A step of a pipeline: gets frames by `receive`, passes frames on by `push`."""
 
@@ -241,7 +253,12 @@ class FrameProcessor(Processor):
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:
-        """Give a frame to the neighbour in that direction."""
+        """Give a frame to the neighbour in that direction.
+
+        Raises:
+            TypeError: It is no frame.
+        """
+        require_frame(frame)
         self.push(frame, direction)
 
     async def push_error(
@@ -251,9 +268,15 @@ class FrameProcessor(Processor):
         self.report_error(error_msg, exception, fatal=fatal)
 
     async def broadcast_frame(self, frame_class: type[Frame], **fields: Any) -> None:
-        """Push a new frame downstream and another one like it upstream."""
-        self.push(frame_class(**fields), DOWNSTREAM)
-        self.push(frame_class(**fields), UPSTREAM)
+        """Push a new frame downstream and another one like it upstream.
+
+        Raises:
+            TypeError: `frame_class` makes no frames, or not of these fields.
+        """
+        down, up = frame_class(**fields), frame_class(**fields)
+        require_frame(down)
+        self.push(down, DOWNSTREAM)
+        self.push(up, UPSTREAM)
 
     def create_task(
         self, coroutine: Coroutine[Any, Any, None], name: str | None = None
@@ -346,6 +369,8 @@ class FrameProcessor(Processor):
     def _route_of(self, kind: type[Frame]) -> _Route:
         route = self._routes.get(kind)
         if route is None:
+            if not issubclass(kind, Frame):
+                raise TypeError(f"expected an instance of Frame, got {kind.__name__}")
             route = self._routes[kind] = _Route(
                 is_handled=self.handles is None or issubclass(kind, self.handles),
                 is_system=issubclass(kind, SystemFrame),

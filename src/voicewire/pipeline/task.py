@@ -25,7 +25,13 @@ from voicewire.pipeline.idle import IdleWatch
 from voicewire.pipeline.observers import BaseObserver, ObserverRelay
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.pipeline.pipeline import cleanup_all
-from voicewire.pipeline.processor import DOWNSTREAM, Processor, ProcessorSetup, PushHook
+from voicewire.pipeline.processor import (
+    DOWNSTREAM,
+    Processor,
+    ProcessorSetup,
+    PushHook,
+    require_frame,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +157,9 @@ class PipelineTask(EventEmitter):
 
         Raises:
             QueueFullError: Too many frames wait for the pipeline to begin.
+            TypeError: It is no frame.
         """
+        require_frame(frame)
         if self._last is not None or self._has_finished:
             return
         if isinstance(frame, CancelFrame):

@@ -8,8 +8,13 @@ timers are late, and so is the network."""
 class Pacer:
     """Keeps the client's buffer filled `lead_secs` ahead of real time, and no further.
 
-    The schedule is absolute: it knows until when the client has audio to play, so lateness never
-    adds up. After a late wake-up the next chunks are due at once, up to the lead.
+    The schedule is absolute: it knows until when the client has audio to play. After a late wake-up
+    the next chunks are due at once, up to the lead, so lateness never adds up for audio that waits
+    here, as that of text-to-speech does.
+
+    A live source, an echo or a bridge, has nothing waiting. What it brings late is played late, and
+    so is all that follows, by as much as its latest piece was: no audio is dropped to catch up. Only
+    a pause of the source, or an interruption, takes the delay away.
 
     Args:
         lead_secs: How far ahead. A deeper buffer rides out a worse network, but what is in it will

@@ -69,7 +69,8 @@ class SendQueue:
 
         Raises:
             QueueFullError: `max_audio_secs` wait already.
-            ValueError: The format is outside of `audio.format`'s bounds, or a sample is not whole.
+            ValueError: The audio is no bytes, its format is outside of `audio.format`'s bounds, or
+                a sample is not whole.
         """
         _check_samples(frame)
         if isinstance(frame, TTSAudioRawFrame) and frame.context_id is not None:
@@ -88,7 +89,10 @@ class SendQueue:
 
         Raises:
             QueueFullError: `max_frames` wait already, and this one may be dropped.
+            TypeError: It is no frame. As None, it would pass for the end of what waits, for good.
         """
+        if not isinstance(frame, Frame):
+            raise TypeError(f"expected an instance of Frame, got {type(frame).__name__}")
         if len(self._items) >= self._max_frames and frame.interruptible and frame.belongs_to_caller:
             raise QueueFullError("the output", self._max_frames, "frames")
         if isinstance(frame, TTSStartedFrame) and frame.context_id is not None:
@@ -162,6 +166,8 @@ class SendQueue:
 
 
 def _check_samples(frame: OutputAudioRawFrame) -> None:
+    if not _is_bytes_like(frame.audio):
+        raise ValueError(f"audio of type {type(frame.audio).__name__}; expected bytes")
     fault = format_fault(frame.sample_rate, frame.num_channels)
     if fault is not None:
         raise ValueError(fault)
@@ -172,3 +178,10 @@ def _check_samples(frame: OutputAudioRawFrame) -> None:
             f"audio of {len(frame.audio)} bytes; expected a multiple of {sample_bytes} "
             f"(16-bit samples, {frame.num_channels} channels)"
         )
+
+
+def _is_bytes_like(audio: object) -> bool:
+    """Whether it is bytes, or a view of which `len` counts bytes and not samples or rows."""
+    if isinstance(audio, memoryview):
+        return len(audio) == audio.nbytes
+    return isinstance(audio, bytes | bytearray)
