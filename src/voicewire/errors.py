@@ -36,7 +36,8 @@ class MissingExtraError(ConfigurationError, ImportError):
         """
         super().__init__(
             f"{needed_for} needs the package {package!r}; "
-            f'install it with: pip install "voicewire[{extra}]"'
+            f'install it with: pip install "voicewire[{extra}]" '
+            f'(in a clone: pip install ".[{extra}]")'
         )
         self.package = package
         self.extra = extra

@@ -69,7 +69,7 @@ def call(
     timeout: float,
     greeting_wait: float,
 ) -> None:
-    r"""Call the server at URL with recordings or with a microphone, and tell what happens.
+    """Call the server at URL with recordings or with a microphone, and tell what happens.
 
     Audio goes out in real time, silence too, as from a microphone. The call lets the bot finish
     its greeting, says the recordings one after the other, each when the answer to the one before
@@ -82,7 +82,7 @@ def call(
 
     \b
     voicewire call ws://localhost:8765 --wav question.wav --save reply.wav
-    """
+    """  # noqa: D301 - click looks for the character that \b stands for
     if bool(files) == mic:
         message = "give recordings with --wav FILE, or --mic to speak yourself"
         raise CommandError(message, exit_code=EXIT_USAGE)
