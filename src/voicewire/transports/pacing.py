@@ -13,8 +13,8 @@ class Pacer:
     here, as that of text-to-speech does.
 
     A live source, an echo or a bridge, has nothing waiting. What it brings late is played late, and
-    so is all that follows, by as much as its latest piece was: no audio is dropped to catch up. Only
-    a pause of the source, or an interruption, takes the delay away.
+    so is all that follows, by as much as its latest piece was: no audio is dropped to catch up.
+    Only a pause of the source, or an interruption, takes the delay away.
 
     Args:
         lead_secs: How far ahead. A deeper buffer rides out a worse network, but what is in it will
