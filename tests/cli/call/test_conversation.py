@@ -231,7 +231,9 @@ def test_with_a_microphone_nobody_hangs_up() -> None:
 def test_a_bot_that_is_never_silent_is_asked_and_left_all_the_same() -> None:
     rig = Rig()
     rig.bot_says(75.0)
-    assert rig.steps[0] == (Step.ASK, pytest.approx(GREETING_LIMIT_SECS, abs=0.02))
+    (first_step, asked_at), (last_step, left_at), *_ = rig.steps
+    assert first_step is Step.ASK
+    assert asked_at == pytest.approx(GREETING_LIMIT_SECS, abs=0.02)
     answered_at = GREETING_LIMIT_SECS + QUESTION.speech.end_secs
-    assert rig.steps[1][0] is Step.HANG_UP
-    assert answered_at <= rig.steps[1][1] - ANSWER_LIMIT_SECS <= answered_at + 1.0
+    assert last_step is Step.HANG_UP
+    assert answered_at <= left_at - ANSWER_LIMIT_SECS <= answered_at + 1.0
