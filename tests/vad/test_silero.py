@@ -15,7 +15,7 @@ from tests.vad.golden import golden_inputs
 from voicewire.audio.pcm import mix_channels, parse_wav
 from voicewire.errors import ConfigurationError, ModelFileError
 from voicewire.testing import VirtualClock
-from voicewire.vad import SileroVADAnalyzer, VADAnalyzer, VADDetector, VADEvent, silero
+from voicewire.vad import SileroVADAnalyzer, VADAnalyzer, VADDetector, VADEvent, engine, silero
 from voicewire.vad.engine import MAX_BATCH
 from voicewire.vad.silero import SileroModel
 
@@ -80,6 +80,37 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(silero.WEIGHTS_FILES, 8000, "gone.npz")
     with pytest.raises(ModelFileError, match=r"gone\.npz is missing"):
         SileroModel(8000)
+
+
+@pytest.mark.anyio
+async def test_a_caller_finds_the_weights_loaded_that_were_preloaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[int] = []
+
+    class CountedModel(SileroModel):
+        def __init__(self, sample_rate: int) -> None:
+            loaded.append(sample_rate)
+            super().__init__(sample_rate)
+
+    monkeypatch.setattr(engine, "_engines", {})
+    monkeypatch.setattr(silero, "SileroModel", CountedModel)
+    for _ in range(2):
+        SileroVADAnalyzer().preload(8000)
+    assert loaded == [8000]
+    SileroVADAnalyzer().open_detector(8000, print).close()
+    assert loaded == [8000]
+    SileroVADAnalyzer().preload(16000)
+    assert loaded == [8000, 16000]
+    for loaded_engine in engine._engines.values():
+        loaded_engine.stop()
+
+
+def test_preloading_checks_the_rate() -> None:
+    with pytest.raises(ConfigurationError, match="works at 8000 or 16000 Hz, not at 44100"):
+        SileroVADAnalyzer().preload(44100)
+    with pytest.raises(ConfigurationError, match="works at 8000 Hz, not at 16000"):
+        SileroVADAnalyzer(sample_rate=8000).preload(16000)
 
 
 class CountingAnalyzer(VADAnalyzer):

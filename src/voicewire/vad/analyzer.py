@@ -78,6 +78,20 @@ class VADAnalyzer(ABC):
         open_detector = partial(self.open_detector, sample_rate)
         return VADStream(self.params, sample_rate, open_detector, on_event, clock)
 
+    def preload(self, sample_rate: int) -> None:
+        """Load what all callers share, so that the first of them need not wait; may be repeated.
+
+        Blocks for milliseconds, and may be called on any thread. `open` works without it.
+
+        Args:
+            sample_rate: Hz, of the audio that callers will send.
+
+        Raises:
+            ConfigurationError: The rate is not possible.
+            ModelFileError: A model's file is missing.
+        """
+        self.check_sample_rate(sample_rate)
+
     @abstractmethod
     def open_detector(
         self, sample_rate: int, on_confidence: Callable[[float], None]

@@ -19,7 +19,7 @@ from voicewire.audio.pcm import FULL_SCALE
 from voicewire.errors import ConfigurationError, ModelFileError
 from voicewire.vad.analyzer import VADAnalyzer
 from voicewire.vad.blas import one_blas_thread
-from voicewire.vad.engine import MAX_BATCH, EngineSession, shared_engine
+from voicewire.vad.engine import MAX_BATCH, BatchEngine, EngineSession, shared_engine
 
 Floats = NDArray[np.float32]
 
@@ -38,11 +38,14 @@ class SileroVADAnalyzer(VADAnalyzer):
 
     sample_rates: ClassVar[tuple[int, ...]] = tuple(WEIGHTS_FILES)
 
+    def preload(self, sample_rate: int) -> None:
+        super().preload(sample_rate)
+        _engine(sample_rate)
+
     def open_detector(
         self, sample_rate: int, on_confidence: Callable[[float], None]
     ) -> EngineSession:
-        engine = shared_engine(f"silero-{sample_rate}", partial(SileroModel, sample_rate))
-        return engine.open(on_confidence)
+        return _engine(sample_rate).open(on_confidence)
 
 
 class SileroModel:
@@ -178,6 +181,10 @@ class SileroModel:
         logits *= 0.5
         logits += 0.5
         return logits
+
+
+def _engine(sample_rate: int) -> BatchEngine:
+    return shared_engine(f"silero-{sample_rate}", partial(SileroModel, sample_rate))
 
 
 def _overlapping(rows: Floats, count: int, length: int, step: int) -> Floats:
