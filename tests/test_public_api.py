@@ -114,7 +114,7 @@ def services_by_module() -> list[tuple[str, str]]:
 
 
 def parameters_in_reference() -> set[str]:
-    models = ("WebsocketServerParams", "VADParams", "PipelineParams")
+    models = ("WebsocketServerParams", "Limits", "VADParams", "PipelineParams")
     return {row[0] for model in models for row in rows(section(f"`{model}`"))}
 
 
@@ -124,7 +124,13 @@ def test_the_reference_tells_where_each_service_is(module: str, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    "model", [voicewire.WebsocketServerParams, voicewire.VADParams, voicewire.PipelineParams]
+    "model",
+    [
+        voicewire.WebsocketServerParams,
+        voicewire.Limits,
+        voicewire.VADParams,
+        voicewire.PipelineParams,
+    ],
 )
 def test_the_reference_tells_every_parameter_and_its_default(model: type[BaseModel]) -> None:
     listed = {row[0]: row[1] for row in rows(section(f"`{model.__name__}`"))}
@@ -144,7 +150,7 @@ def test_the_reference_tells_every_parameter_and_its_default(model: type[BaseMod
 @pytest.mark.parametrize(
     ("title", "emitter"),
     [
-        ("Events of `WebsocketServerTransport`", voicewire.WebsocketServerTransport()),
+        ("Events of a transport", voicewire.WebsocketServerTransport()),
         ("Events of `PipelineTask`", voicewire.PipelineTask(voicewire.Pipeline([]))),
     ],
 )

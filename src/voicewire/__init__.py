@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ServiceError,
         SessionClosed,
         VoicewireError,
+        WorkerError,
     )
     from voicewire.frames import (
         AudioRawFrame,
@@ -113,6 +114,13 @@ if TYPE_CHECKING:
     from voicewire.services.tts import (
         TTSService,
     )
+    from voicewire.sessions import (
+        Limits,
+        Session,
+        SessionTransport,
+        VoiceServer,
+        serve,
+    )
     from voicewire.transports import (
         BaseTransport,
         ClientConnection,
@@ -178,6 +186,7 @@ __all__ = [
     "LLMService",
     "LLMTextFrame",
     "LifecycleFrame",
+    "Limits",
     "Message",
     "MetricsData",
     "MetricsFrame",
@@ -199,7 +208,9 @@ __all__ = [
     "QueueFullError",
     "SegmentedSTTService",
     "ServiceError",
+    "Session",
     "SessionClosed",
+    "SessionTransport",
     "SileroVADAnalyzer",
     "StartFrame",
     "StopFrame",
@@ -222,12 +233,15 @@ __all__ = [
     "VADState",
     "VADUserStartedSpeakingFrame",
     "VADUserStoppedSpeakingFrame",
+    "VoiceServer",
     "VoicewireError",
     "WebRTCVADAnalyzer",
     "WebsocketServerParams",
     "WebsocketServerTransport",
+    "WorkerError",
     "__version__",
     "install_as_pipecat",
+    "serve",
 ]
 
 if not TYPE_CHECKING:  # With it, a type checker would believe in any name whatever.

@@ -11,7 +11,8 @@
     ├── FrameEncodeError (ValueError)        a frame cannot be put on this wire
     ├── QueueFullError                       a bounded queue refused something
     ├── ServiceError                         a speech or language service failed
-    └── SessionClosed                        the caller left: an end, not a failure
+    ├── SessionClosed                        the caller left: an end, not a failure
+    └── WorkerError                          a server's worker processes cannot start
 """
 
 
@@ -106,3 +107,7 @@ class SessionClosed(VoicewireError):
         super().__init__(f"connection closed ({code}{', ' + reason if reason else ''})")
         self.code = code
         self.reason = reason
+
+
+class WorkerError(VoicewireError):
+    """A server's worker processes cannot start; the message says what the first one said."""

@@ -16,6 +16,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ServiceError",
         "SessionClosed",
         "VoicewireError",
+        "WorkerError",
     ),
     "voicewire.frames": (
         "AudioRawFrame",
@@ -96,6 +97,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "voicewire.services.llm": ("LLMService",),
     "voicewire.services.stt": ("SegmentedSTTService",),
     "voicewire.services.tts": ("TTSService",),
+    "voicewire.sessions": (
+        "Limits",
+        "Session",
+        "SessionTransport",
+        "VoiceServer",
+        "serve",
+    ),
     "voicewire.transports": (
         "BaseTransport",
         "ClientConnection",

@@ -17,7 +17,7 @@ from voicewire.frames import (
     UserStoppedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from voicewire.transports import websocket_server
+from voicewire.transports import websocket
 
 pytestmark = pytest.mark.anyio
 
@@ -155,7 +155,7 @@ async def test_with_reject_only_one_of_a_burst_gets_in() -> None:
 async def test_a_handler_that_hangs_does_not_keep_the_next_client_out(
     event: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(websocket_server, "HANDLERS_SECS", 0.05)
+    monkeypatch.setattr(websocket, "HANDLERS_SECS", 0.05)
     num_calls = 0
 
     def hang_the_first_time(served: Served) -> None:

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM, shared by all who want to know of them on one event loop."""
 
 import asyncio
+import contextvars
 import functools
 import logging
 import signal
@@ -11,6 +12,16 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[signal.Signals], None]
+
+_ARE_LEFT_ALONE = contextvars.ContextVar("signals are left alone", default=False)
+
+
+def leave_signals_alone() -> None:
+    """Let the runners of this asyncio task, and of those that it starts, handle no signals.
+
+    For the sessions of a server: it is the program, not one of its sessions, that is told to end.
+    """
+    _ARE_LEFT_ALONE.set(True)
 
 
 class SignalWatch:
@@ -28,6 +39,8 @@ class SignalWatch:
 
     def add(self, listener: Listener) -> None:
         """Tell `listener`, on the running loop. Outside the main thread nothing is told."""
+        if _ARE_LEFT_ALONE.get():
+            return
         loop = asyncio.get_running_loop()
         if threading.current_thread() is not threading.main_thread():
             logger.debug("%s is not handled outside the main thread", self._number.name)

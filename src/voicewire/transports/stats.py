@@ -1,7 +1,7 @@
 """What a transport counts."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(slots=True)
@@ -27,3 +27,9 @@ class TransportStats:
     underruns: int = 0
     interruptions: int = 0
     lagging_clients: int = 0
+
+    def add(self, other: "TransportStats") -> None:
+        """Add what another transport has counted."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, mine + theirs)

@@ -1,0 +1,9 @@
+"""Many callers: a server that gives each of them a session."""
+
+from voicewire.sessions.limits import Limits
+from voicewire.sessions.server import VoiceServer
+from voicewire.sessions.serving import serve
+from voicewire.sessions.session import Bot, Session
+from voicewire.sessions.transport import SessionTransport
+
+__all__ = ["Bot", "Limits", "Session", "SessionTransport", "VoiceServer", "serve"]

@@ -1,0 +1,262 @@
+"""Many callers on one port, each with a bot of their own."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from voicewire.clock import Clock, MonotonicClock
+from voicewire.errors import ConfigurationError
+from voicewire.sessions.limits import Limits
+from voicewire.sessions.places import LocalPlaces, PlaceId, Places
+from voicewire.sessions.session import Bot, Session
+from voicewire.transports import TransportStats, WebsocketServerParams
+from voicewire.transports.connection import Connection
+from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.http import make_http_app
+from voicewire.transports.listener import Listener
+from voicewire.transports.websocket import check_arguments, listener_settings
+from voicewire.vad import SileroVADAnalyzer
+
+logger = logging.getLogger(__name__)
+
+CLOSE_TRY_AGAIN_LATER = 1013
+"""Close code for a caller who is one too many (IANA WebSocket Close Code registry)."""
+
+RETRY_AFTER_SECS = 5
+"""What a refused caller is told to wait."""
+
+SPARE_CONNECTIONS = 256
+"""Connections beyond `max_sessions`: of sessions that are over, in their closing handshake."""
+
+CANCEL_SECS = 15.0
+"""How long sessions may take to end when they have been told to end at once."""
+
+
+class VoiceServer:
+    """Listens on a port and calls a bot for each caller, in a session of its own.
+
+    ::
+
+        async def bot(transport):
+            task = PipelineTask(Pipeline([transport.input(), Echo(), transport.output()]))
+            await PipelineRunner().run(task)
+
+
+        async with VoiceServer(bot, port=8765) as server:
+            await server.serve_forever()
+
+    When the caller leaves, `on_client_disconnected` is announced, and then the pipeline ends. When
+    the bot returns or fails, the caller is told goodbye. Neither concerns any other session.
+
+    Args:
+        bot: `async def bot(transport)`, called once for each caller.
+        host: Address to listen on. `"localhost"` is this machine alone, `"0.0.0.0"` all networks.
+        port: Port to listen on; 0 picks a free one, which `port` tells once it listens.
+        params: What each caller's transport does; None is audio both ways with Silero's voice
+            activity detection.
+        limits: How many callers, and for how long; None is `Limits()`.
+        prepare: Awaited before callers are let in, when the port is bound: to load models.
+        clock: The time.
+        reuse_port: Whether other processes may listen on the port too (`SO_REUSEPORT`).
+        places: The places for callers, where they are shared with other processes.
+
+    Raises:
+        ConfigurationError: An argument is not what it should be.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        *,
+        host: str = "localhost",
+        port: int = 8765,
+        params: WebsocketServerParams | None = None,
+        limits: Limits | None = None,
+        prepare: Callable[[], Awaitable[None]] | None = None,
+        clock: Clock | None = None,
+        reuse_port: bool = False,
+        places: Places | None = None,
+    ) -> None:
+        self._params = params if params is not None else default_params()
+        self._limits = limits if limits is not None else Limits()
+        check_server_arguments(bot, port, self._params, self._limits)
+        self._bot = bot
+        self._prepare = prepare
+        self._clock = clock or MonotonicClock()
+        self._places = places or LocalPlaces(self._limits)
+        self._listener = Listener(
+            host=host,
+            port=port,
+            on_connection=self._on_connection,
+            admit=self._admit,
+            http_app=make_http_app,
+            clock=self._clock,
+            settings=listener_settings(
+                self._params,
+                max_connections=self._limits.max_sessions + SPARE_CONNECTIONS,
+                reuse_port=reuse_port,
+            ),
+        )
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._stats_of_the_past = TransportStats()
+        self._stopped = asyncio.Event()
+        self._is_stopping = False
+
+    @property
+    def host(self) -> str:
+        """The address that was asked for."""
+        return self._listener.host
+
+    @property
+    def port(self) -> int:
+        """The port: the one asked for, or, where that was 0, the one picked."""
+        return self._listener.port
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine connects, such as `ws://localhost:8765`."""
+        return self._listener.url
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that are not over."""
+        return tuple(self._sessions)
+
+    @property
+    def stats(self) -> TransportStats:
+        """What has been counted in all sessions, those that are over and those that are not."""
+        total = TransportStats()
+        total.add(self._stats_of_the_past)
+        for session in self._sessions:
+            total.add(session.stats)
+        return total
+
+    async def start(self) -> None:
+        """Listen, and let callers in.
+
+        Raises:
+            AddressInUseError: Somebody else listens on the port.
+            ConfigurationError: The host is no address of this machine.
+        """
+        self._listener.bind()
+        try:
+            if self._params.vad_analyzer is not None:
+                self._params.vad_analyzer.preload(self._params.audio_in_sample_rate)
+            if self._prepare is not None:
+                await self._prepare()
+            await self._listener.start()
+        except BaseException:
+            await self._listener.close()
+            raise
+
+    async def stop(self, *, drain_secs: float = 0.0) -> None:
+        """Let nobody in any more, end the sessions, and return when they are over.
+
+        Args:
+            drain_secs: How long bots may go on to finish what they are saying. A second call
+                with 0 ends them at once.
+        """
+        self._is_stopping = True
+        await self._listener.close()
+        if drain_secs > 0:
+            for session in self.sessions:
+                session.end()
+            await self._wait_for_sessions(drain_secs)
+        for session in self.sessions:
+            session.cancel()
+        await self._wait_for_sessions(CANCEL_SECS)
+        for task in self._sessions.values():
+            task.cancel()
+        if self._sessions:
+            await asyncio.wait(self._sessions.values())
+        self._stopped.set()
+
+    async def serve_forever(self) -> None:
+        """Return when the server has been stopped."""
+        await self._stopped.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _wait_for_sessions(self, secs: float) -> None:
+        if self._sessions:
+            await asyncio.wait(self._sessions.values(), timeout=secs)
+
+    def _admit(self, request: HandshakeRequest) -> Rejection | None:
+        limit = self._places.refusal(request.remote_address[0])
+        if limit is None:
+            return None
+        retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
+        if limit == "ip":
+            return Rejection(429, "too many callers from your address", retry_after)
+        return Rejection(503, "all places are taken", retry_after)
+
+    def _on_connection(self, connection: Connection) -> None:
+        ip = connection.remote_address[0]
+        if self._is_stopping:
+            connection.close(1001, "the server is going away")
+            return
+        place = self._places.take(ip)
+        if place is None:  # Another process has just given the last one away.
+            connection.close(CLOSE_TRY_AGAIN_LATER, "all places are taken")
+            return
+        session = Session(
+            connection,
+            self._bot,
+            params=self._params,
+            max_secs=self._limits.max_session_secs,
+            clock=self._clock,
+        )
+        task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")
+        self._sessions[session] = task
+        task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
+
+    def _session_is_over(
+        self, session: Session, task: asyncio.Task[None], place: PlaceId, ip: str
+    ) -> None:
+        self._places.give_back(place, ip)
+        del self._sessions[session]
+        self._stats_of_the_past.add(session.stats)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("session %s failed", session.id, exc_info=task.exception())
+
+
+def default_params() -> WebsocketServerParams:
+    """Return what a talking bot needs: audio both ways, and Silero's voice activity detection."""
+    return WebsocketServerParams(
+        audio_in_enabled=True, audio_out_enabled=True, vad_analyzer=SileroVADAnalyzer()
+    )
+
+
+def check_server_arguments(bot: object, port: object, params: object, limits: object) -> None:
+    """Find what would fail later, when a caller comes.
+
+    Raises:
+        ConfigurationError: The message says what is wrong, and what would be right.
+    """
+    check_arguments(port, params)
+    if not isinstance(limits, Limits):
+        raise ConfigurationError(f"limits is {type(limits).__name__}; expected Limits(...)")
+    if not inspect.iscoroutinefunction(bot) and not inspect.iscoroutinefunction(
+        getattr(bot, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine
+    ):
+        raise ConfigurationError(
+            f"bot is {bot!r}; expected an `async def` function that takes the transport"
+        )
+    if isinstance(params, WebsocketServerParams) and "on_second_client" in params.model_fields_set:
+        raise ConfigurationError(
+            "on_second_client is for WebsocketServerTransport, which has one caller at a time; "
+            "a VoiceServer has Limits(max_sessions=...)"
+        )

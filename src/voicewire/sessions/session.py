@@ -1,0 +1,141 @@
+"""One caller and the bot that was called for them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from voicewire.clock import Clock
+from voicewire.pipeline.owner import TaskOwner, wait_at_most
+from voicewire.pipeline.signals import leave_signals_alone
+from voicewire.sessions.transport import SessionTransport
+from voicewire.transports import ClientConnection, TransportStats, WebsocketServerParams
+from voicewire.transports.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+Bot = Callable[[Any], Awaitable[None]]
+"""Called with the transport of one caller: makes a pipeline between `transport.input()` and
+`transport.output()`, runs it, and returns when it has ended."""
+
+CLOSE_TOO_LONG = 4002
+"""Close code for a session that has lasted its longest time (4000-4999 are for applications)."""
+
+START_SECS = 60.0
+"""How long a bot may take until its pipeline runs. Before that nothing is read of its caller, so
+nobody would notice that they have left."""
+
+FINISH_SECS = 10.0
+"""How long a bot may be at work when its caller has left, before it is cancelled."""
+
+GOODBYE_SECS = 2.0
+"""How long a caller may take over the closing handshake when the bot has returned."""
+
+
+class Session:
+    """One caller, their connection and their bot; when it is over, nothing of it is left.
+
+    Whatever the bot does ends this session alone. It is cancelled if its pipeline does not run
+    within a minute, or if it has not returned ten seconds after its caller has left.
+
+    Args:
+        connection: The caller's.
+        bot: Called once, with the transport.
+        params: What the transport does.
+        max_secs: Longest time until the caller is told goodbye; None is for ever.
+        clock: The time.
+
+    Attributes:
+        transport: What the bot gets.
+        started_at: When the caller came, on the clock.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        bot: Bot,
+        *,
+        params: WebsocketServerParams,
+        max_secs: float | None,
+        clock: Clock,
+    ) -> None:
+        self.transport = SessionTransport(connection, params=params, clock=clock)
+        self.started_at = clock.now()
+        self._connection = connection
+        self._bot = bot
+        self._max_secs = max_secs
+        self._clock = clock
+        self._bot_task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} {self.client!r}>"
+
+    @property
+    def id(self) -> str:
+        """Unique in this process; used in logs."""
+        return self._connection.id
+
+    @property
+    def client(self) -> ClientConnection:
+        """The caller."""
+        return self.transport.client
+
+    @property
+    def stats(self) -> TransportStats:
+        """What has been counted in this session."""
+        return self.transport.stats
+
+    async def run(self) -> None:
+        """Run the bot until it returns, or has been given up after its caller has left."""
+        leave_signals_alone()
+        timers = [self._clock.call_later(START_SECS, self._check_started)]
+        if self._max_secs is not None:
+            timers.append(self._clock.call_later(self._max_secs, self._time_is_up))
+        try:
+            async with TaskOwner() as tasks:
+                bot = self._bot_task = tasks.create(self._run_bot(), name=f"bot {self.id}")
+                gone = tasks.create(self._connection.wait_closed(), name=f"caller {self.id}")
+                await asyncio.wait((bot, gone), return_when=asyncio.FIRST_COMPLETED)
+                if bot.done():
+                    self._connection.close(1000, "the bot has finished")
+                    await wait_at_most(GOODBYE_SECS, (gone,), clock=self._clock)
+                elif not await wait_at_most(FINISH_SECS, (bot,), clock=self._clock):
+                    logger.warning(
+                        "session %s: the bot was cancelled, %g s after its caller had left",
+                        self.id,
+                        FINISH_SECS,
+                    )
+        finally:
+            for timer in timers:
+                timer.cancel()
+            self._connection.abort()
+
+    def end(self) -> None:
+        """End when the bot has said what it has to say; at once where it has no pipeline."""
+        if self.transport.has_pipeline:
+            self.transport.ask_to_end()
+        else:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """End now."""
+        self._connection.close(1001, "the server ends the conversation")
+        if self._bot_task is not None:
+            self._bot_task.cancel()
+
+    async def _run_bot(self) -> None:
+        try:
+            await self._bot(self.transport)
+        except (Exception, SystemExit):  # One bot's failure, or wish to leave, ends its session.
+            logger.exception("session %s: the bot failed", self.id)
+            self._connection.close(1011, "internal error")
+
+    def _check_started(self) -> None:
+        if not self.transport.has_begun and self._bot_task is not None:
+            logger.error("session %s: no pipeline runs after %g s", self.id, START_SECS)
+            self._connection.close(1011, "the bot has not started")
+            self._bot_task.cancel()
+
+    def _time_is_up(self) -> None:
+        logger.info("session %s: ended, it has lasted %g s", self.id, self._max_secs)
+        self._connection.close(CLOSE_TOO_LONG, f"a session lasts {self._max_secs:g} s at most")

@@ -1,0 +1,66 @@
+"""The transport that a bot gets for its one caller."""
+
+from voicewire.clock import Clock
+from voicewire.frames import EndFrame
+from voicewire.pipeline import FrameDirection
+from voicewire.transports import ClientConnection, WebsocketServerParams
+from voicewire.transports.connection import Connection
+from voicewire.transports.websocket import WebsocketTransport
+
+
+class SessionTransport(WebsocketTransport):
+    """Brings the caller of one session to the bot's pipeline, and ends it when they have left.
+
+    The caller is connected before the pipeline is made, so that `client` can tell which bot they
+    want; what they say waits in the kernel until the pipeline has started. Its events are those of
+    `WebsocketTransport`. After `on_client_disconnected` an EndFrame ends the pipeline.
+    """
+
+    def __init__(
+        self, connection: Connection, *, params: WebsocketServerParams, clock: Clock
+    ) -> None:
+        super().__init__(params=params, clock=clock)
+        self._connection = connection
+        self._client = ClientConnection(connection)
+
+    @property
+    def client(self) -> ClientConnection:
+        """The caller, also when they have left."""
+        return self._client
+
+    @property
+    def has_pipeline(self) -> bool:
+        """Whether a pipeline runs between this transport's ends."""
+        return self._setup is not None and not self._is_shut
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a pipeline has started, so that the caller is listened to."""
+        return self._has_begun
+
+    def ask_to_end(self) -> None:
+        """Ask the pipeline to end when the bot has said what it has to say."""
+        self.input().push(EndFrame(), FrameDirection.UPSTREAM)
+
+    def end(self, code: int, reason: str) -> None:
+        self._connection.close(code, reason)
+
+    def forgotten(self) -> None:
+        """Nobody comes after this caller."""
+
+    def _get_ready(self) -> None:
+        """The connection is there already."""
+
+    async def _let_in(self) -> None:
+        await self.emit("on_websocket_ready", self)
+        self._start_visit(self._see_through(), self._connection)
+
+    async def _stop_accepting(self) -> None:
+        """Nobody else would come."""
+
+    def _abort_callers(self) -> None:
+        self._connection.abort()
+
+    async def _see_through(self) -> None:
+        await self._visit(self._connection, self._client)
+        self.ask_to_end()

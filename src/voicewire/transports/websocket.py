@@ -1,0 +1,239 @@
+"""A pipeline's transport over WebSocket connections, whoever accepts them."""
+
+import asyncio
+import copy
+import logging
+from abc import abstractmethod
+from collections.abc import Coroutine
+from typing import Any
+
+from voicewire.clock import Clock, MonotonicClock
+from voicewire.errors import ConfigurationError
+from voicewire.frames import ClientConnectedFrame
+from voicewire.pipeline import ProcessorSetup
+from voicewire.pipeline.owner import TaskOwner, wait_at_most
+from voicewire.transports.base import BaseTransport
+from voicewire.transports.caller import CallerSession
+from voicewire.transports.client import ClientConnection
+from voicewire.transports.connection import Connection
+from voicewire.transports.inbound import Inbound
+from voicewire.transports.outbound import Outbound
+from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.settings import ConnectionSettings, ListenerSettings
+
+logger = logging.getLogger(__name__)
+
+HANDLERS_SECS = 5.0
+"""How long a caller's handlers may be at work when the caller has left, before they are cancelled:
+what follows, be it the next caller or the end of the session, waits for them."""
+
+GOODBYE_SECS = 2.0
+"""How long a caller may take over the closing handshake when the pipeline is over."""
+
+
+class WebsocketTransport(BaseTransport):
+    """Brings one caller at a time to a pipeline.
+
+    It knows what a caller's visit is, from `on_client_connected` to `on_client_disconnected`.
+    Subclasses know where the connections come from.
+
+    | Event | Arguments | When |
+    |---|---|---|
+    | `on_websocket_ready` | transport | callers are let in from now on |
+    | `on_client_connected` | transport, client | a caller has come |
+    | `on_client_disconnected` | transport, client | it has left; before the next one is announced |
+    | `on_session_timeout` | transport, client | it has sent nothing for `session_timeout` seconds |
+
+    Args:
+        params: What the transport does; `check_params` has found no fault with it.
+        input_name: Name of the input processor, for logs.
+        output_name: Name of the output processor, for logs.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        *,
+        params: WebsocketServerParams,
+        input_name: str | None = None,
+        output_name: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(
+            "on_client_connected",
+            "on_client_disconnected",
+            "on_session_timeout",
+            "on_websocket_ready",
+            params=params,
+            input_name=input_name,
+            output_name=output_name,
+        )
+        self._params = params
+        self._clock = clock or MonotonicClock()
+        self._setup: ProcessorSetup | None = None
+        self._session: CallerSession | None = None
+        self._visits: set[asyncio.Task[None]] = set()
+        self._has_begun = False
+        self._is_shut = False
+
+    @property
+    def client(self) -> ClientConnection | None:
+        """The caller, None while there is none."""
+        return self._session.client if self._session else None
+
+    @property
+    def outbound(self) -> Outbound | None:
+        return self._session.outbound if self._session else None
+
+    async def open(self, setup: ProcessorSetup) -> None:
+        if self._is_shut:
+            raise RuntimeError("this transport has been in a pipeline that is over; make a new one")
+        if self._setup is None:
+            self._setup = setup
+            self._get_ready()
+
+    def begin(self) -> None:
+        if not self._has_begun and self._setup is not None:
+            self._has_begun = True
+            self._setup.tasks.create(self._let_in(), name="websocket server")
+
+    async def shut(self) -> None:
+        if self._is_shut:
+            return
+        self._is_shut = True
+        self.end(1001, "the server ends the conversation")
+        await self._stop_accepting()
+        if self._visits:
+            await asyncio.wait(self._visits, timeout=GOODBYE_SECS)
+        if self._visits:
+            self._abort_callers()
+            await asyncio.wait(self._visits, timeout=HANDLERS_SECS)
+
+    @abstractmethod
+    def _get_ready(self) -> None:
+        """Do what has to be done before the pipeline starts."""
+
+    @abstractmethod
+    async def _let_in(self) -> None:
+        """Let callers in: the pipeline has started."""
+
+    @abstractmethod
+    async def _stop_accepting(self) -> None:
+        """Let nobody in any more."""
+
+    @abstractmethod
+    def _abort_callers(self) -> None:
+        """Drop the connections of those who have not said goodbye in time."""
+
+    def _start_visit(self, visit: Coroutine[Any, Any, None], connection: Connection) -> None:
+        assert self._setup is not None  # noqa: S101 - a client can only come after `open`
+        task = self._setup.tasks.create(visit, name=f"client {connection.id}")
+        self._visits.add(task)
+        task.add_done_callback(self._visits.discard)
+
+    async def _visit(self, connection: Connection, client: ClientConnection) -> None:
+        """See one caller through, from hello to goodbye."""
+        session = self._session = self._make_session(connection, client)
+        self.stats.clients += 1
+        try:
+            self.input().push(ClientConnectedFrame())
+            connection.start(session)
+            await self._tell("on_client_connected", session)
+            await session.wait_closed()
+        finally:
+            self._session = None
+            connection.abort()
+            self.input().caller_left()
+        await self._tell("on_client_disconnected", session)
+
+    async def _tell(self, event_name: str, session: CallerSession) -> None:
+        """Call the handlers of an event; one that hangs is cancelled when the caller has left."""
+        assert self._setup is not None  # noqa: S101 - a client can only come after `open`
+        client = session.client
+        tasks = self._setup.tasks
+        handlers = tasks.create(self.emit(event_name, self, client), name=f"{event_name} handlers")
+        closed = tasks.create(session.wait_closed(), name=f"client {client.id} closed")
+        await asyncio.wait((handlers, closed), return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        if not await wait_at_most(HANDLERS_SECS, (handlers,), clock=self._clock):
+            logger.warning(
+                "client %s: a handler of %s was cancelled, %g s after the client had left",
+                client.id,
+                event_name,
+                HANDLERS_SECS,
+            )
+
+    def _make_session(self, connection: Connection, client: ClientConnection) -> CallerSession:
+        assert self._setup is not None  # noqa: S101 - a client can only come after `open`
+        params = self._params
+        tasks = self._setup.tasks
+        # Its own copy: what a serializer remembers of its peer is not for the next one.
+        serializer = copy.deepcopy(params.serializer)
+        return CallerSession(
+            client=client,
+            inbound=Inbound(
+                params=params,
+                serializer=serializer,
+                clock=self._clock,
+                stats=self.stats,
+                push=self.input().push,
+                on_vad_event=self.input().on_vad_event,
+            ),
+            outbound=Outbound(
+                params=params,
+                serializer=serializer,
+                sample_rate=params.audio_out_sample_rate or self._setup.start.audio_out_sample_rate,
+                wire=connection,
+                clock=self._clock,
+                stats=self.stats,
+                events=self.output(),
+            ),
+            clock=self._clock,
+            session_timeout_secs=params.session_timeout,
+            on_timeout=lambda: self._announce_timeout(tasks, client),
+        )
+
+    def _announce_timeout(self, tasks: TaskOwner, client: ClientConnection) -> None:
+        tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
+
+
+def listener_settings(
+    params: WebsocketServerParams, *, max_connections: int | None = None, reuse_port: bool = False
+) -> ListenerSettings:
+    """Return what `params` say about the port and its connections."""
+    settings = ListenerSettings(
+        allowed_origins=params.allowed_origins,
+        reuse_port=reuse_port,
+        connection=ConnectionSettings(
+            max_message_bytes=params.max_message_bytes,
+            ping_interval_secs=params.ping_interval_secs,
+            ping_timeout_secs=params.ping_timeout_secs,
+        ),
+    )
+    if max_connections is None:
+        return settings
+    return settings.model_copy(update={"max_connections": max_connections})
+
+
+MAX_PORT = 65_535
+
+
+def check_arguments(port: object, params: object) -> None:
+    """Find what would fail later, when a pipeline or a caller comes.
+
+    Raises:
+        ConfigurationError: `port` is no port, or `params` are no parameters of a WebSocket server.
+    """
+    if not isinstance(params, WebsocketServerParams):
+        raise ConfigurationError(
+            f"params is {type(params).__name__}; expected WebsocketServerParams(...)"
+        )
+    if not isinstance(port, int) or not 0 <= port <= MAX_PORT:
+        raise ConfigurationError(f"port is {port!r}; expected a number of 0..{MAX_PORT}")
+    try:
+        copy.deepcopy(params.serializer)
+    except Exception as exc:
+        raise ConfigurationError(
+            f"{type(params.serializer).__name__} cannot be copied, and each client needs its own: "
+            f"{exc}"
+        ) from exc
