@@ -119,6 +119,10 @@ class SharedPlaces(Places):
         with self._lock():
             self._records[place] = (0, 0)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
     def give_back_all(self, worker: int) -> None:
         """Give back the places of a worker that is no more."""
         with self._lock():

@@ -147,6 +147,7 @@ class _Supervisor:
                     self._wait(wake_up)
             finally:
                 self._kill_all()
+                self._places.close()
 
     def _start_missing(self) -> None:
         now = time.monotonic()

@@ -1,0 +1,50 @@
+"""A server as users write one: `python -m tests.sessions.program '{"workers": 2}'`.
+
+Prints its URL when callers are let in. Each caller is told the process that serves them.
+"""
+
+import json
+import os
+import sys
+
+from tests.sessions.serving import run_pipeline
+from tests.transports.client import Echo
+from voicewire import (
+    ClientConnection,
+    Limits,
+    SessionTransport,
+    WebsocketServerParams,
+    serve,
+)
+
+
+async def bot(transport: SessionTransport) -> None:
+    @transport.event_handler("on_client_connected")
+    async def introduce(_: SessionTransport, client: ClientConnection) -> None:
+        await client.send(str(os.getpid()))
+
+    await run_pipeline(transport, Echo())
+
+
+async def fail_to_prepare() -> None:
+    from voicewire import ModelFileError
+
+    raise ModelFileError("weights.bin is missing")
+
+
+def print_now(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - that is how a program tells its URL
+
+
+if __name__ == "__main__":
+    settings = json.loads(sys.argv[1])
+    serve(
+        bot,
+        "127.0.0.1",
+        settings.get("port", 0),
+        WebsocketServerParams(audio_in_enabled=True, audio_out_enabled=True),
+        Limits(max_sessions=settings.get("max_sessions", 100)),
+        workers=settings["workers"],
+        prepare=fail_to_prepare if settings.get("fails") else None,
+        on_ready=print_now,
+    )
