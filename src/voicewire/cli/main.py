@@ -5,6 +5,7 @@ import importlib
 import click
 
 _COMMANDS = {
+    "bench": ("voicewire.cli.bench.command", "Measure a server with many callers."),
     "call": ("voicewire.cli.call.command", "Call a server with recordings or a microphone."),
     "serve": ("voicewire.cli.serve", "Serve a bot over WebSocket."),
     "setup": ("voicewire.cli.setup", "Fetch and check the models of the embedded bot."),

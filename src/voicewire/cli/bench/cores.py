@@ -1,0 +1,43 @@
+"""Which processor cores the server and the generators run on."""
+
+import os
+from dataclasses import dataclass
+
+CALLERS_PER_PROCESS = 400
+"""A process drives about twice as many on a core of 2023 before it is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Who runs where; empty sets are wherever the system likes.
+
+    Attributes:
+        server: For a server of our own.
+        generators: For the callers.
+        note: What the user must know, or "".
+    """
+
+    server: frozenset[int]
+    generators: frozenset[int]
+    note: str = ""
+
+
+def share_cores(*, with_server: bool) -> Cores:
+    """Return one core for a server of our own, and the others for the callers."""
+    nobody: frozenset[int] = frozenset()
+    if not with_server:
+        return Cores(nobody, nobody)
+    if not hasattr(os, "sched_setaffinity"):
+        note = "this system cannot pin a process to a core: the server uses as many as it likes"
+        return Cores(nobody, nobody, note)
+    first, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        note = "there is only one core: the callers take processor time from the server"
+        return Cores(frozenset({first}), frozenset({first}), note)
+    return Cores(frozenset({first}), frozenset(others))
+
+
+def num_generators(num_callers: int, cores: Cores) -> int:
+    """Return how many generator processes are enough, and fit."""
+    num_cores = len(cores.generators) or max(1, (os.cpu_count() or 1) - 1)
+    return max(1, min(num_cores, -(-num_callers // CALLERS_PER_PROCESS)))
