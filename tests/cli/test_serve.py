@@ -3,6 +3,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.cli.command_line import running
@@ -35,6 +36,7 @@ def bots(tmp_path: Path) -> Path:
     (tmp_path / "quiet.py").write_text(QUIET_BOT)
     (tmp_path / "patient.py").write_text(PATIENT_BOT)
     (tmp_path / "broken.py").write_text("async def bot(transport):\n    raise ValueError('oops')\n")
+    (tmp_path / "lonely.py").write_text("async def bot():\n    pass\n")
     (tmp_path / "hasty.py").write_text("async def bot(transport):\n    pass\n")
     return tmp_path
 
@@ -92,13 +94,46 @@ def test_a_bot_that_does_not_exist_is_one_line(bots: Path) -> None:
     ]
 
 
-def test_a_bot_that_fails_shows_its_author_where(bots: Path) -> None:
+def test_a_bot_without_a_parameter_is_one_line(bots: Path) -> None:
+    with running(["--bot", "lonely:bot"], cwd=bots) as server:
+        assert server.end() == 2
+    assert server.lines == ["Error: --bot lonely:bot: 'bot' does not take the transport alone"]
+
+
+def test_a_bot_that_fails_ends_its_call_and_not_the_server(bots: Path) -> None:
     with running(["--bot", "broken:bot", "--port", "0"], cwd=bots) as server:
-        assert server.end() == 1
-    assert server.lines[-1] == "ValueError: oops"
+        url = server.wait_until_ready()
+        for _ in range(2):
+            with connect(url, proxy=None) as client, pytest.raises(ConnectionClosedError):
+                client.recv()
+        assert server.end(signal.SIGINT) == 0
+    failures = [line for line in server.lines if "the bot failed: ValueError: oops" in line]
+    assert len(failures) == 2
 
 
-def test_a_bot_that_returns_ends_the_server(bots: Path) -> None:
+def test_a_bot_that_returns_says_goodbye(bots: Path) -> None:
     with running(["--bot", "hasty:bot", "--port", "0"], cwd=bots) as server:
-        assert server.end() == 0
-    assert server.lines == ["stopped"]
+        url = server.wait_until_ready()
+        with connect(url, proxy=None) as client, pytest.raises(ConnectionClosedOK):
+            client.recv()
+        assert server.end(signal.SIGINT) == 0
+
+
+def test_a_caller_too_many_is_refused(bots: Path) -> None:
+    arguments = ["--bot", "quiet:bot", "--port", "0", "--max-sessions", "1"]
+    with running(arguments, cwd=bots) as server:
+        url = server.wait_until_ready()
+        with connect(url, proxy=None), pytest.raises(InvalidStatus) as refused:
+            connect(url, proxy=None)
+        assert server.end(signal.SIGINT) == 0
+    assert refused.value.response.status_code == 503
+
+
+def test_workers_share_the_port_and_tell_it_once(bots: Path) -> None:
+    arguments = ["--bot", "quiet:bot", "--port", "0", "--workers", "2"]
+    with running(arguments, cwd=bots) as server:
+        with connect(server.wait_until_ready(), proxy=None):
+            server.wait_for("client connected")
+        server.wait_for("client disconnected")
+        assert server.end(signal.SIGINT) == 0
+    assert sum("listening on" in line for line in server.lines) == 1

@@ -133,7 +133,6 @@ async def test_a_session_over_a_real_socket_is_told_without_what_was_said() -> N
         await eventually(lambda: any("disconnected" in line for line in lines))
 
     patterns = [
-        rf"listening on ws://127\.0\.0\.1:{served.transport.port} \(Ctrl-C ends\)",
         r"client connected: \w+, from 127\.0\.0\.1:\d+, path '/'",
         r"caller started speaking",
         r"caller stopped speaking, after \d\.\d s",

@@ -4,16 +4,12 @@ import difflib
 import importlib
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
 from voicewire.cli.console import EXIT_USAGE, CommandError, as_command_error
 from voicewire.errors import MissingExtraError
-from voicewire.transports import BaseTransport
-
-Bot = Callable[[BaseTransport], Awaitable[None]]
-"""Runs a pipeline between the two ends of a transport, until it is told to end."""
+from voicewire.sessions import Bot
 
 
 def load_bot(spec: str) -> Bot:
@@ -51,6 +47,10 @@ def load_bot(spec: str) -> Bot:
         raise _error(spec, f"the module {module_name!r} has no function {function_name!r}{hint}")
     if not inspect.iscoroutinefunction(bot):
         raise _error(spec, f"{function_name!r} is not an `async def` function")
+    try:
+        inspect.signature(bot).bind("the transport")
+    except TypeError:
+        raise _error(spec, f"{function_name!r} does not take the transport alone") from None
     return cast("Bot", bot)
 
 

@@ -68,7 +68,11 @@ class _LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = f"{datetime.fromtimestamp(record.created):%H:%M:%S.%f}"[:-3]
-        line = f"{time}  {record.levelname.lower()}: {printable(record.getMessage())}"
+        message = record.getMessage()
+        cause = record.exc_info[1] if record.exc_info else None
+        if cause is not None and not self._with_traceback and str(cause) not in message:
+            message += f": {type(cause).__name__}: {cause}"
+        line = f"{time}  {record.levelname.lower()}: {printable(message)}"
         if record.exc_info and self._with_traceback:
             traceback = self.formatException(record.exc_info)
             line += "".join(f"\n{printable(part)}" for part in traceback.split("\n"))

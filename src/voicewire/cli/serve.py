@@ -1,13 +1,13 @@
 """`voicewire serve`: a bot on a port."""
 
 import asyncio
-import contextlib
-import sys
 import time
+from dataclasses import dataclass
+from functools import cached_property
 
 import click
 
-from voicewire.cli.bot_loading import Bot, load_bot
+from voicewire.cli.bot_loading import load_bot
 from voicewire.cli.console import (
     CommandError,
     as_command_error,
@@ -18,11 +18,13 @@ from voicewire.cli.console import (
 from voicewire.cli.session_log import SessionLog
 from voicewire.clock import MonotonicClock
 from voicewire.errors import AddressInUseError, VoicewireError
-from voicewire.pipeline.owner import TaskOwner
-from voicewire.transports import WebsocketServerParams, WebsocketServerTransport
-from voicewire.vad import SileroVADAnalyzer
+from voicewire.sessions import Bot, Limits, SessionTransport
+from voicewire.sessions import serve as serve_bot
 
 EMBEDDED_BOT = "voicewire.bots.embedded:bot"
+
+SHORT_ID_LENGTH = 4
+"""How much of a client's identifier tells the lines of one session from those of another."""
 
 
 @click.command()
@@ -36,20 +38,40 @@ EMBEDDED_BOT = "voicewire.bots.embedded:bot"
 )
 @click.option("--host", default="localhost", show_default=True, help="0.0.0.0 is every network.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option(
+    "--max-sessions",
+    type=click.IntRange(1),
+    default=Limits().max_sessions,
+    show_default=True,
+    help="Callers at a time; the surplus is refused.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the port and the callers.",
+)
 @click.option("--verbose", is_flag=True, help="Print the library's log too.")
-def serve(spec: str, host: str, port: int, verbose: bool) -> None:
+def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verbose: bool) -> None:
     """Serve a bot over WebSocket, and tell what happens, without what is said.
 
-    Ctrl-C ends at once, SIGTERM when the bot has finished speaking; both with exit code 0. (A bot
-    that does not use `PipelineRunner` decides for itself.)
+    The bot is called for each caller. Ctrl-C ends at once, SIGTERM when the bots have finished
+    speaking; both with exit code 0.
     """
     configure_logging(verbose=verbose)
-    bot = load_bot(spec)
+    load_bot(spec)
+    process = _Process(spec, verbose=verbose)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(bot, host, port, with_models=spec == EMBEDDED_BOT))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        pass  # An ordinary way to end a server, and before it listened there was nothing to end.
+        serve_bot(
+            process.bot,
+            host,
+            port,
+            limits=Limits(max_sessions=max_sessions),
+            workers=workers,
+            prepare=process.prepare,
+            on_ready=_say_ready,
+        )
     except AddressInUseError as exc:
         raise CommandError(f"{exc}; choose another one with --port") from exc
     except VoicewireError as exc:
@@ -57,24 +79,40 @@ def serve(spec: str, host: str, port: int, verbose: bool) -> None:
     note("stopped")
 
 
-async def _serve(bot: Bot, host: str, port: int, *, with_models: bool) -> None:
-    transport = WebsocketServerTransport(
-        host=host,
-        port=port,
-        params=WebsocketServerParams(
-            audio_in_enabled=True, audio_out_enabled=True, vad_analyzer=SileroVADAnalyzer()
-        ),
-    )
-    SessionLog(transport, say=say, clock=MonotonicClock())
-    async with TaskOwner() as tasks:
-        if with_models:
-            # At the same time as the bot, which opens the port before it waits for its models.
-            tasks.create(_load_models(), name="models")
-        await bot(transport)
+def _say_ready(url: str) -> None:
+    say(f"listening on {url} (Ctrl-C ends)")
+
+
+@dataclass
+class _Process:
+    """What each process of the server does; other processes get it pickled."""
+
+    spec: str
+    verbose: bool
+
+    @cached_property
+    def _bot(self) -> Bot:
+        return load_bot(self.spec)
+
+    async def bot(self, transport: SessionTransport) -> None:
+        """Tell what happens in the session, and run the bot that was asked for."""
+        who = transport.client.id[:SHORT_ID_LENGTH]
+        SessionLog(transport, say=lambda line: say(f"{who}  {line}"), clock=MonotonicClock())
+        await self._bot(transport)
+
+    async def prepare(self) -> None:
+        """Get ready for callers."""
+        configure_logging(verbose=self.verbose)
+        if self.spec == EMBEDDED_BOT:
+            await _load_models()
 
 
 async def _load_models() -> None:
-    """Load what the embedded bot needs, telling how it goes."""
+    """Load what the embedded bot needs, telling how it goes.
+
+    Raises:
+        VoicewireError: A model cannot be loaded.
+    """
     from voicewire.services.local.engine import Engine
     from voicewire.services.local.language import LanguageServer
     from voicewire.services.local.voice import HibariEngine
@@ -82,19 +120,12 @@ async def _load_models() -> None:
 
     async def load(engine: Engine) -> None:
         started_at = time.monotonic()
-        # The bot needs it too, and says what is wrong.
-        with contextlib.suppress(VoicewireError):
-            await engine.ready()
-            note(f"  {engine.name}: loaded in {time.monotonic() - started_at:.1f} s")
+        await engine.ready()
+        note(f"  {engine.name}: loaded in {time.monotonic() - started_at:.1f} s")
 
     note("loading models ...")
     engines = (WhisperEngine.shared(), LanguageServer.shared(), HibariEngine.shared())
-    await asyncio.gather(*(load(engine) for engine in engines))
-
-
-def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.Loop
+    outcomes = await asyncio.gather(*(load(engine) for engine in engines), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome

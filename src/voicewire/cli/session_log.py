@@ -16,13 +16,14 @@ from voicewire.frames import (
 )
 from voicewire.pipeline import FrameDirection
 from voicewire.pipeline.processor import Processor
-from voicewire.transports import ClientConnection, WebsocketServerTransport
+from voicewire.transports import ClientConnection
 from voicewire.transports.input import InputTransport
 from voicewire.transports.output import OutputTransport
+from voicewire.transports.websocket import WebsocketTransport
 
 
 class SessionLog:
-    """Watches the two ends of a transport, whatever pipeline a bot puts between them.
+    """Watches the two ends of one caller's transport, whatever pipeline a bot puts between them.
 
     Args:
         transport: What to watch, before the bot gets it.
@@ -31,13 +32,12 @@ class SessionLog:
     """
 
     def __init__(
-        self, transport: WebsocketServerTransport, *, say: Callable[[str], None], clock: Clock
+        self, transport: WebsocketTransport, *, say: Callable[[str], None], clock: Clock
     ) -> None:
         self._transport = transport
         self._say = say
         self._clock = clock
         self._connected_at = 0.0
-        self._counts_before = (0, 0, 0)
         self._caller_started_at: float | None = None
         self._last_word_at: float | None = None
         from_input: dict[type[Frame], Callable[[Any], None]] = {
@@ -56,7 +56,6 @@ class SessionLog:
             OutputTransport: from_output,
         }
         transport.watch(self._on_push)
-        transport.add_event_handler("on_websocket_ready", self._on_ready)
         transport.add_event_handler("on_client_connected", self._on_connected)
         transport.add_event_handler("on_client_disconnected", self._on_disconnected)
         transport.add_event_handler("on_session_timeout", self._on_session_timeout)
@@ -69,31 +68,24 @@ class SessionLog:
             if action is not None:
                 action(frame)
 
-    async def _on_ready(self, transport: WebsocketServerTransport) -> None:
-        self._say(f"listening on {transport.url} (Ctrl-C ends)")
-
-    async def _on_connected(
-        self, transport: WebsocketServerTransport, client: ClientConnection
-    ) -> None:
+    async def _on_connected(self, transport: WebsocketTransport, client: ClientConnection) -> None:
         self._connected_at = self._clock.now()
-        self._counts_before = self._counts()
-        self._caller_started_at = self._last_word_at = None
         host, port = client.remote_address
         self._say(f"client connected: {client.id}, from {host}:{port}, path {client.path!r}")
 
     async def _on_disconnected(
-        self, transport: WebsocketServerTransport, client: ClientConnection
+        self, transport: WebsocketTransport, client: ClientConnection
     ) -> None:
         lasted_secs = self._clock.now() - self._connected_at
-        now_and_before = zip(self._counts(), self._counts_before, strict=True)
-        received, refused, sent = (now - before for now, before in now_and_before)
+        stats = transport.stats
         self._say(
             f"client disconnected: {client.id}, after {lasted_secs:.1f} s; "
-            f"messages: {received} received, {refused} refused, {sent} sent"
+            f"messages: {stats.messages_in} received, {stats.messages_refused.total()} refused, "
+            f"{stats.messages_out} sent"
         )
 
     async def _on_session_timeout(
-        self, transport: WebsocketServerTransport, client: ClientConnection
+        self, transport: WebsocketTransport, client: ClientConnection
     ) -> None:
         self._say(f"session timeout: {client.id} has sent nothing")
 
@@ -129,7 +121,3 @@ class SessionLog:
     def _on_bot_stopped(self, frame: BotStoppedSpeakingFrame) -> None:
         how = "was interrupted" if frame.interrupted else "stopped speaking"
         self._say(f"bot {how}, after {frame.played_secs:.1f} s")
-
-    def _counts(self) -> tuple[int, int, int]:
-        stats = self._transport.stats
-        return stats.messages_in, stats.messages_refused.total(), stats.messages_out

@@ -5,7 +5,7 @@ import importlib
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from voicewire.errors import MissingExtraError
+from voicewire.errors import ConfigurationError, MissingExtraError
 from voicewire.frames import Message
 from voicewire.pipeline import ProcessorSetup
 from voicewire.services.llm import LLMService
@@ -53,9 +53,12 @@ class OpenAILLMService(LLMService):
         await super().setup(setup)
         # Importing openai takes a good part of a second: not on the event loop.
         openai = await asyncio.to_thread(_import_openai)
-        self._client = openai.AsyncOpenAI(
-            base_url=self._base_url, api_key=self._api_key, timeout=self._timeout_secs
-        )
+        try:
+            self._client = openai.AsyncOpenAI(
+                base_url=self._base_url, api_key=self._api_key, timeout=self._timeout_secs
+            )
+        except openai.OpenAIError as exc:  # No key, neither here nor in the environment.
+            raise ConfigurationError(f"OpenAILLMService: {exc}") from exc
 
     async def cleanup(self) -> None:
         await super().cleanup()

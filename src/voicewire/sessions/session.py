@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from voicewire.clock import Clock
+from voicewire.errors import ConfigurationError
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.pipeline.signals import leave_signals_alone
 from voicewire.sessions.transport import SessionTransport
@@ -126,6 +127,9 @@ class Session:
     async def _run_bot(self) -> None:
         try:
             await self._bot(self.transport)
+        except ConfigurationError as exc:  # Says all that there is to know.
+            logger.error("session %s: the bot cannot work: %s", self.id, exc)
+            self._connection.close(1011, "internal error")
         except (Exception, SystemExit):  # One bot's failure, or wish to leave, ends its session.
             logger.exception("session %s: the bot failed", self.id)
             self._connection.close(1011, "internal error")
