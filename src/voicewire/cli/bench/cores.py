@@ -1,6 +1,7 @@
-"""Which processor cores the server and the generators run on."""
+"""What the machine gives: processor cores for the server and the generators, and open files."""
 
 import os
+import sys
 from dataclasses import dataclass
 
 CALLERS_PER_PROCESS = 400
@@ -41,3 +42,13 @@ def num_generators(num_callers: int, cores: Cores) -> int:
     """Return how many generator processes are enough, and fit."""
     num_cores = len(cores.generators) or max(1, (os.cpu_count() or 1) - 1)
     return max(1, min(num_cores, -(-num_callers // CALLERS_PER_PROCESS)))
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files as it may: a caller is one, and 1,024 is usual."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

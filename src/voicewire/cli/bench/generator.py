@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -14,13 +14,10 @@ import numpy as np
 from websockets.uri import parse_uri
 
 from voicewire.cli.bench.connection import CallerConnection
-from voicewire.cli.bench.dialect import DIALECTS
-from voicewire.cli.bench.echo import EchoCaller, EchoScript
+from voicewire.cli.bench.cores import allow_many_files
 from voicewire.cli.bench.outcome import Share
 from voicewire.cli.bench.plan import Plan, Window
-from voicewire.cli.bench.role import Role
-from voicewire.cli.bench.speech import cut_frames, load_phrases, stamped, wire_messages
-from voicewire.cli.bench.stamps import StampTable
+from voicewire.cli.bench.roles import role_maker
 from voicewire.cli.bench.wheel import Wheel, place_of
 from voicewire.pipeline.owner import TaskOwner
 
@@ -57,6 +54,7 @@ def run_generator(plan: Plan, numbers: Sequence[int], cores: set[int], pipe: Con
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if cores:
         os.sched_setaffinity(0, cores)
+    allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_Generator(plan, numbers, pipe).run())
 
@@ -159,23 +157,6 @@ async def _connect_all(callers: Sequence[CallerConnection]) -> None:
             await caller.connect()
 
     await asyncio.gather(*map(connect, callers))
-
-
-def role_maker(plan: Plan) -> Callable[[int], Role]:
-    """Return what makes the role of the caller of each number.
-
-    Raises:
-        CommandError: The recordings cannot be read.
-    """
-    dialect = DIALECTS[plan.dialect]()
-    phrases = load_phrases(plan.speech)
-    frames = stamped(cut_frames(phrases))
-    script = EchoScript(
-        wire_messages(frames, dialect), StampTable(frames), dialect, plan.client_buffer_secs
-    )
-    return lambda number: EchoCaller(
-        script, first_frame=number * len(frames) // plan.sessions % len(frames)
-    )
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":

@@ -33,6 +33,7 @@ class Turn:
         barge_in_secs: From the onset to the last audio of the answer before, if that was playing.
         after_decision_secs: From the server's word to that last audio; 0.0 if none came after it.
         chunks_after_decision: Audio messages between the two.
+        is_unanswered: Whether the caller gave up waiting.
     """
 
     vad_delay_secs: float | None = None
@@ -40,6 +41,7 @@ class Turn:
     barge_in_secs: float | None = None
     after_decision_secs: float | None = None
     chunks_after_decision: int | None = None
+    is_unanswered: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -72,8 +72,10 @@ def _trouble(totals: Totals) -> list[str]:
 
 def _server(result: RunResult, totals: Totals) -> list[str]:
     server = result.server
+    if server is None and result.bot is not None:
+        return []
     if server is None:
-        return ["server            not measured; --server-pid names a process on this machine"]
+        return ["server            not measured: --server-pid names a process on this machine"]
     num_callers = totals.served or 1
     per_frame = cpu_us_per_frame(result, totals.frames_sent)
     a_frame = "" if per_frame is None else f"{per_frame:.1f} us a frame, "

@@ -1,0 +1,67 @@
+"""What the command was asked for, put to work: single runs, each with its server."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from voicewire.cli.bench.cores import Cores, num_generators
+from voicewire.cli.bench.interruption import Interruption
+from voicewire.cli.bench.plan import Plan
+from voicewire.cli.bench.run import Run, RunResult
+from voicewire.cli.bench.server_probe import ServerProbe
+from voicewire.cli.bench.target import Target, own_server
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How runs are made.
+
+    Attributes:
+        plan: What each one does; the number of callers may differ.
+        bot: Of a server of our own; None where `plan.url` is somebody else's.
+        server_pid: Of somebody else's server, or None.
+        cores: Who runs where.
+        num_processes: How many generators; None for as many as it takes.
+        interruption: Asked all the time.
+        tell: Gets what goes on, a line each.
+    """
+
+    plan: Plan
+    bot: str | None
+    server_pid: int | None
+    cores: Cores
+    num_processes: int | None
+    interruption: Interruption
+    tell: Callable[[str], None]
+
+    def run(self, num_callers: int) -> RunResult:
+        """Run the plan with so many callers; a server of our own is a fresh one.
+
+        Raises:
+            CommandError: It could not be done at all.
+        """
+        plan = replace(self.plan, sessions=num_callers)
+        with self._target(num_callers) as target:
+            plan = replace(plan, url=target.url)
+            result = Run(
+                plan,
+                bot=target.bot,
+                num_processes=self.num_processes or num_generators(num_callers, self.cores),
+                cores=self.cores.generators,
+                probe=target.probe,
+                interruption=self.interruption,
+                tell=self.tell,
+            ).run()
+        if self.cores.note:
+            result.notes.append(self.cores.note)
+        return result
+
+    @contextmanager
+    def _target(self, num_callers: int) -> Iterator[Target]:
+        if self.bot is None:
+            probe = ServerProbe(self.server_pid) if self.server_pid else None
+            yield Target(self.plan.url, None, probe)
+            return
+        self.tell(f"starting a server with the bot {self.bot} ...")
+        with own_server(self.bot, self.cores, max_sessions=num_callers) as target:
+            yield target
