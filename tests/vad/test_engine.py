@@ -66,7 +66,7 @@ class Listener:
                 await self._changed.wait()
         return [round(confidence, 3) for confidence in self.confidences]
 
-    def _on_confidence(self, confidence: float) -> None:
+    def _on_confidence(self, confidence: float, volume: float | None = None) -> None:
         self.confidences.append(confidence)
         self.threads.add(threading.get_ident())
         self._changed.set()
@@ -221,7 +221,7 @@ async def test_a_model_that_fails_is_logged_once_and_counts_as_silence(
 async def test_a_listener_that_fails_does_not_keep_others_from_hearing(
     engine: BatchEngine, model: SumModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: float) -> None:
+    def fail(confidence: float, volume: float | None = None) -> None:
         raise OSError("no")
 
     holder, failing, caller = Listener(engine), engine.open(fail), Listener(engine)
@@ -325,7 +325,7 @@ from voicewire.vad import SileroVADAnalyzer
 
 async def listen():
     answered = asyncio.Event()
-    detector = SileroVADAnalyzer().open_detector(16000, lambda _: answered.set())
+    detector = SileroVADAnalyzer().open_detector(16000, lambda confidence, volume: answered.set())
     detector.submit(bytes(1024))
     await asyncio.wait_for(answered.wait(), 10)
 

@@ -1,6 +1,5 @@
 """Silero in NumPy against onnxruntime's answers, and on real speech."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from voicewire.testing import VirtualClock
 from voicewire.vad import SileroVADAnalyzer, VADAnalyzer, VADDetector, VADEvent, engine, silero
 from voicewire.vad.engine import MAX_BATCH
 from voicewire.vad.silero import SileroModel
+from voicewire.vad.stream import OnConfidence
 
 RATES = (16000, 8000)
 GOLDEN = dict(np.load(DATA / "silero_golden.npz"))
@@ -98,7 +98,7 @@ async def test_a_caller_finds_the_weights_loaded_that_were_preloaded(
     for _ in range(2):
         SileroVADAnalyzer().preload(8000)
     assert loaded == [8000]
-    SileroVADAnalyzer().open_detector(8000, print).close()
+    SileroVADAnalyzer().open_detector(8000, lambda confidence, volume=None: None).close()
     assert loaded == [8000]
     SileroVADAnalyzer().preload(16000)
     assert loaded == [8000, 16000]
@@ -122,12 +122,10 @@ class CountingAnalyzer(VADAnalyzer):
         self.answered = anyio.Event()
         self._inner = inner
 
-    def open_detector(
-        self, sample_rate: int, on_confidence: Callable[[float], None]
-    ) -> VADDetector:
-        def count(confidence: float) -> None:
+    def open_detector(self, sample_rate: int, on_confidence: OnConfidence) -> VADDetector:
+        def count(confidence: float, volume: float | None = None) -> None:
             self.num_answers += 1
-            on_confidence(confidence)
+            on_confidence(confidence, volume)
             self.answered.set()
 
         return self._inner.open_detector(sample_rate, count)

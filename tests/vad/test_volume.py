@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicewire.vad.volume import smooth, volume
+from voicewire.vad.volume import smooth, volume, volumes
 
 
 def constant(amplitude: int) -> bytes:
@@ -39,3 +39,10 @@ def test_smoothing_takes_a_fifth_of_the_newest() -> None:
 @given(st.binary(min_size=2, max_size=2048))
 def test_volume_lies_between_0_and_1(pcm: bytes) -> None:
     assert 0.0 <= volume(pcm[: len(pcm) // 2 * 2]) <= 1.0
+
+
+@given(st.lists(st.binary(min_size=64, max_size=64), min_size=1, max_size=20))
+def test_many_windows_have_the_volumes_that_each_has_alone(windows: list[bytes]) -> None:
+    windows += [bytes(64), b"\x00\x80" * 32]
+    together = volumes(np.frombuffer(b"".join(windows), "<i2").reshape(-1, 32))
+    assert together.tolist() == pytest.approx([volume(pcm) for pcm in windows], abs=1e-5)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from voicewire.clock import Clock
 from voicewire.errors import ConfigurationError
 from voicewire.vad.machine import VADEvent, VADParams
-from voicewire.vad.stream import VADDetector, VADStream
+from voicewire.vad.stream import OnConfidence, VADDetector, VADStream
 
 
 class VADAnalyzer(ABC):
@@ -93,13 +93,12 @@ class VADAnalyzer(ABC):
         self.check_sample_rate(sample_rate)
 
     @abstractmethod
-    def open_detector(
-        self, sample_rate: int, on_confidence: Callable[[float], None]
-    ) -> VADDetector:
+    def open_detector(self, sample_rate: int, on_confidence: OnConfidence) -> VADDetector:
         """Return one caller's detector.
 
         Args:
             sample_rate: Hz; one that `check_sample_rate` accepts.
             on_confidence: To be called once for each window with its probability of speech, 0..1,
-                in the windows' order, on the event loop's thread: within `submit` or later.
+                in the windows' order, on the event loop's thread: within `submit` or later. A
+                detector that knows the window's volume may give that too, to save measuring it.
         """

@@ -1,8 +1,9 @@
 """One recurrent model for all callers of the process: windows are gathered into batches.
 
-There is no timer. A worker thread runs whatever has gathered as soon as it is free: a lone window
-runs at once, and under load batches grow by themselves while the worker is busy, which makes each
-window cheaper. One window of a caller is in a batch at a time, for the next one depends on it.
+A worker thread runs whatever has gathered as soon as it is free, and rests a moment between two
+batches: a lone window runs at once, and the more callers there are, the more of them each batch
+serves. A window in company costs a tenth of one that a thread has to be woken for. One window of a
+caller is in a batch at a time, for the next one depends on it.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -17,12 +19,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS
+from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS, OnConfidence
+from voicewire.vad.volume import volumes
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH = 64
+MAX_BATCH = 32
 """Windows in one batch. More would not be cheaper for each, and would delay the first of them."""
+
+SPACING_SECS = 0.008
+"""From one batch's beginning to the next one's, at least: a quarter of Silero's window. It is the
+most that a window waits for others to join it."""
+
+BEHIND_WINDOWS = MAX_SUBMITTED_WINDOWS // 2
+"""A caller with so many windows waiting is behind, and the worker does not rest: so a recording
+that arrives in one message is judged as fast as the model can."""
 
 FIRST_ROWS = 16
 """Callers that there is room for at first; doubled when they are more, never made less."""
@@ -53,9 +64,7 @@ class BatchModel(Protocol):
 class EngineSession:
     """One caller's place in the engine; a `VADDetector`."""
 
-    def __init__(
-        self, engine: "BatchEngine", row: int, on_confidence: Callable[[float], None]
-    ) -> None:
+    def __init__(self, engine: "BatchEngine", row: int, on_confidence: OnConfidence) -> None:
         self.window_samples = engine.model.window_samples
         self.on_confidence = on_confidence
         self.loop = asyncio.get_running_loop()
@@ -75,6 +84,10 @@ class EngineSession:
         self._engine.release(self)
 
 
+Answer = tuple[EngineSession, float, float]
+"""Who is told, the confidence, and the volume."""
+
+
 class BatchEngine:
     """Owns a model, the memory of every caller in rows of arrays, and the thread that runs both.
 
@@ -91,18 +104,21 @@ class BatchEngine:
         num_failed_batches: Batches in which the model raised an exception.
     """
 
-    def __init__(self, model: BatchModel, name: str) -> None:
+    def __init__(self, model: BatchModel, name: str, *, spacing_secs: float = SPACING_SECS) -> None:
         """Make an engine; its thread starts with the first caller.
 
         Args:
             model: What to run.
             name: The thread's name.
+            spacing_secs: The least time between the beginnings of two batches, while no caller is
+                behind and there are not enough windows for a full batch.
         """
         self.model = model
         self.num_windows = 0
         self.num_batches = 0
         self.num_failed_batches = 0
         self._name = name
+        self._spacing_secs = spacing_secs
         self._work = threading.Condition()
         # What follows is guarded by `_work`.
         self._windows: Samples = np.zeros(
@@ -113,7 +129,9 @@ class BatchEngine:
         self._free_rows = list(reversed(range(FIRST_ROWS)))
         self._ready: deque[EngineSession] = deque()
         self._worker: threading.Thread | None = None
-        self._is_waiting = False
+        self._num_to_wake = 0
+        """How many callers must have a window for the worker to be woken; 0: it is not asleep."""
+        self._is_behind = False
         self._is_stopped = False
 
     @property
@@ -121,7 +139,7 @@ class BatchEngine:
         """Callers that hold a row."""
         return len(self._sessions) - len(self._free_rows)
 
-    def open(self, on_confidence: Callable[[float], None]) -> EngineSession:
+    def open(self, on_confidence: OnConfidence) -> EngineSession:
         """Give a row to a new caller; call on the thread of a running event loop.
 
         Args:
@@ -161,8 +179,11 @@ class BatchEngine:
             session.num_waiting += 1
             if session.num_waiting == 1 and not session.is_running:
                 self._ready.append(session)
-                if self._is_waiting:
-                    self._work.notify()
+            if session.num_waiting == BEHIND_WINDOWS:
+                self._is_behind = True
+            if self._num_to_wake and (self._is_behind or len(self._ready) >= self._num_to_wake):
+                self._num_to_wake = 0
+                self._work.notify()
 
     def release(self, session: EngineSession) -> None:
         """Take the row back; an answer on its way is dropped."""
@@ -206,21 +227,36 @@ class BatchEngine:
 
     def _run(self) -> None:
         """Judge windows until `stop`; the worker thread's whole life."""
+        rested_at = 0.0
         while True:
             with self._work:
-                while not self._ready and not self._is_stopped:
-                    self._is_waiting = True
-                    self._work.wait()
-                    self._is_waiting = False
+                self._sleep_until(rested_at)
                 if self._is_stopped:
                     return
+                rested_at = time.monotonic() + self._spacing_secs
                 batch, windows, states = self._take_batch()
             confidences = self._infer(windows, states)
             with self._work:
                 self._finish_batch(batch, None if confidences is None else states)
-            self._deliver(batch, [0.0] * len(batch) if confidences is None else confidences)
+            answers = zip(
+                batch, confidences or [0.0] * len(batch), volumes(windows).tolist(), strict=True
+            )
+            self._deliver(list(answers))
+
+    def _sleep_until(self, rested_at: float) -> None:
+        """Sleep until there is work; and until `rested_at`, unless windows pile up before."""
+        while not self._is_stopped:
+            rest_secs = None
+            if self._ready:
+                rest_secs = rested_at - time.monotonic()
+                if rest_secs <= 0.0 or self._is_behind or len(self._ready) >= MAX_BATCH:
+                    return
+            self._num_to_wake = MAX_BATCH if self._ready else 1
+            self._work.wait(rest_secs)
+            self._num_to_wake = 0
 
     def _take_batch(self) -> tuple[list[EngineSession], Samples, Floats]:
+        self._is_behind = False
         batch = [self._ready.popleft() for _ in range(min(MAX_BATCH, len(self._ready)))]
         rows = [session.row for session in batch]
         windows = self._windows[rows, [session.first for session in batch]]
@@ -254,27 +290,26 @@ class BatchEngine:
                 self._free_row(session)
             elif session.num_waiting:
                 self._ready.append(session)
+                self._is_behind = self._is_behind or session.num_waiting >= BEHIND_WINDOWS
 
-    def _deliver(self, batch: list[EngineSession], confidences: list[float]) -> None:
+    def _deliver(self, answers: list[Answer]) -> None:
         """Wake each event loop once, with all that belongs to it."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[EngineSession, float]]] = {}
-        for session, confidence in zip(batch, confidences, strict=True):
-            by_loop.setdefault(session.loop, []).append((session, confidence))
-        for loop, results in by_loop.items():
+        for loop in {session.loop for session, _, _ in answers}:
             try:
-                loop.call_soon_threadsafe(_report, results)
+                loop.call_soon_threadsafe(_report, loop, answers)
             except RuntimeError:  # the loop is closed, and with it everything that would listen
-                for session, _ in results:
-                    self.release(session)
+                for session, _, _ in answers:
+                    if session.loop is loop:
+                        self.release(session)
 
 
-def _report(results: list[tuple[EngineSession, float]]) -> None:
-    """Tell sessions their confidences, on their event loop's thread."""
-    for session, confidence in results:
-        if session.is_closed:
+def _report(loop: asyncio.AbstractEventLoop, answers: list[Answer]) -> None:
+    """Tell a loop's sessions what was found, on that loop's thread."""
+    for session, confidence, volume in answers:
+        if session.is_closed or session.loop is not loop:
             continue
         try:
-            session.on_confidence(confidence)
+            session.on_confidence(confidence, volume)
         except Exception:
             logger.exception("a listener to voice activity failed")
 

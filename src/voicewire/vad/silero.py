@@ -7,7 +7,6 @@ package. `scripts/extract_silero_weights.py` makes the weights from the publishe
 """
 
 import threading
-from collections.abc import Callable
 from functools import partial
 from importlib import resources
 from typing import ClassVar
@@ -20,6 +19,7 @@ from voicewire.errors import ConfigurationError, ModelFileError
 from voicewire.vad.analyzer import VADAnalyzer
 from voicewire.vad.blas import one_blas_thread
 from voicewire.vad.engine import MAX_BATCH, BatchEngine, EngineSession, shared_engine
+from voicewire.vad.stream import OnConfidence
 
 Floats = NDArray[np.float32]
 
@@ -42,9 +42,7 @@ class SileroVADAnalyzer(VADAnalyzer):
         super().preload(sample_rate)
         _engine(sample_rate)
 
-    def open_detector(
-        self, sample_rate: int, on_confidence: Callable[[float], None]
-    ) -> EngineSession:
+    def open_detector(self, sample_rate: int, on_confidence: OnConfidence) -> EngineSession:
         return _engine(sample_rate).open(on_confidence)
 
 
@@ -66,7 +64,7 @@ class SileroModel:
         self._context = sample_rate * 4 // 1000
         self.state_size = self._context + 2 * _HIDDEN
         self._set_weights(weights)
-        self._set_buffers(weights["stft.forward_basis_buffer"].shape[2])
+        self._set_buffers(len(self._window))
         self._lock = threading.Lock()
 
     def infer(self, windows: NDArray[np.int16], states: Floats) -> Floats:
@@ -86,7 +84,9 @@ class SileroModel:
             kernel = weights[f"{name}.weight"].transpose(2, 1, 0)
             return kernel.reshape(-1, kernel.shape[2]), weights[f"{name}.bias"]
 
-        self._basis = np.ascontiguousarray(weights["stft.forward_basis_buffer"][:, 0].T)
+        # The published spectrum is a convolution with cosines and sines under a window; the cosine
+        # of frequency 0 is that window alone. The fast transform needs no more of it.
+        self._window = weights["stft.forward_basis_buffer"][0, 0]
         self._kernel_0, self._bias_0 = convolution(0)
         self._kernel_1, self._bias_1 = convolution(1)
         # Two columns are left before this layer, and one after it: of the kernel's three taps
@@ -121,6 +121,8 @@ class SileroModel:
             (MAX_BATCH, self.window_samples + 2 * self._context), np.float32
         )
         self._frames = _overlapping(self._audio, _FRAMES, frame, frame // 2)
+        self._windowed: Floats = np.zeros((MAX_BATCH, _FRAMES, frame), np.float32)
+        self._spectrum = np.zeros((MAX_BATCH, _FRAMES, bins), np.complex64)
         # One column of zeros stands before the others, as padding, and one behind them.
         padded_0: Floats = np.zeros((MAX_BATCH, _FRAMES + 2, bins), np.float32)
         padded_1: Floats = np.zeros((MAX_BATCH, _FRAMES + 2, _HIDDEN), np.float32)
@@ -143,11 +145,10 @@ class SileroModel:
         audio[:, -context:] = audio[:, -context - 2 : -2 * context - 2 : -1]
         states[:, :context] = audio[:, -2 * context : -context]
 
-        spectrum = self._frames[:batch].reshape(batch * _FRAMES, -1) @ self._basis
-        np.multiply(spectrum, spectrum, out=spectrum)
-        bins = spectrum.shape[1] // 2
-        power = spectrum[:, :bins] + spectrum[:, bins:]
-        np.sqrt(power.reshape(batch, _FRAMES, bins), out=self._inside_0[:batch])
+        windowed, spectrum = self._windowed[:batch], self._spectrum[:batch]
+        np.multiply(self._frames[:batch], self._window, out=windowed)
+        np.fft.rfft(windowed, out=spectrum)  # type: ignore[arg-type]  # stubs know no complex64
+        np.abs(spectrum, out=self._inside_0[:batch])
 
         x = self._taps_0[:batch].reshape(batch * _FRAMES, -1) @ self._kernel_0
         x += self._bias_0

@@ -8,7 +8,8 @@ from typing import Protocol
 from voicewire.audio.pcm import BYTES_PER_SAMPLE, num_bytes
 from voicewire.clock import Clock, TimerHandle
 from voicewire.vad.machine import VADEvent, VADMachine, VADParams, VADState
-from voicewire.vad.volume import smooth, volume
+from voicewire.vad.volume import smooth
+from voicewire.vad.volume import volume as volume_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,19 @@ MIN_MUTED_SECS = 0.5
 """Audio that stays away for less than this is a stall of the network, not a muted microphone."""
 
 _CLOCK_RESOLUTION_SECS = 0.001
+
+
+class OnConfidence(Protocol):
+    """What a detector calls once for each window, in order, on the event loop's thread."""
+
+    def __call__(self, confidence: float, volume: float | None = None) -> None:
+        """Take what the detector concludes.
+
+        Args:
+            confidence: The probability that the window is speech, 0..1.
+            volume: How loud it is (`voicewire.vad.volume`), if the detector knows; None otherwise.
+        """
+        ...
 
 
 class VADDetector(Protocol):
@@ -55,7 +69,7 @@ class VADStream:
         self,
         params: VADParams,
         sample_rate: int,
-        open_detector: Callable[[Callable[[float], None]], VADDetector],
+        open_detector: Callable[[OnConfidence], VADDetector],
         on_event: Callable[[VADEvent], None],
         clock: Clock,
     ) -> None:
@@ -70,8 +84,7 @@ class VADStream:
             self._window_bytes, num_bytes(MAX_WAITING_SECS, sample_rate, 1)
         )
         self._waiting = bytearray()
-        self._offset = 0
-        self._submitted_volumes: deque[float] = deque()
+        self._submitted: deque[bytes] = deque()
         self._volume: float | None = None
         self._muted_secs = max(params.stop_secs, MIN_MUTED_SECS)
         self._active_at = clock.now()
@@ -90,8 +103,9 @@ class VADStream:
             return
         self._active_at = self._clock.now()
         self._waiting += pcm
-        self._drop_oldest()
-        self._submit_waiting()
+        if len(self._waiting) >= self._window_bytes:
+            self._drop_oldest()
+            self._submit_waiting()
 
     def close(self) -> None:
         """Stop for good: nothing is reported any more, not even an end of speech under way."""
@@ -102,19 +116,18 @@ class VADStream:
             self._timer.cancel()
             self._timer = None
         self._waiting.clear()
-        self._offset = 0
-        self._submitted_volumes.clear()
+        self._submitted.clear()
         self._detector.close()
 
     def _drop_oldest(self) -> None:
-        excess_bytes = len(self._waiting) - self._offset - self._max_waiting_bytes
+        excess_bytes = len(self._waiting) - self._max_waiting_bytes
         if excess_bytes <= 0:
             return
         num_windows = -(-excess_bytes // self._window_bytes)
         if self.num_dropped_windows == 0:
             logger.warning("voice activity detection falls behind; the oldest audio is dropped")
         self.num_dropped_windows += num_windows
-        self._offset += num_windows * self._window_bytes
+        del self._waiting[: num_windows * self._window_bytes]
 
     def _submit_waiting(self) -> None:
         # A detector may answer within `submit`, which leads back here: the loop that is already
@@ -122,45 +135,46 @@ class VADStream:
         if self._is_submitting:
             return
         self._is_submitting = True
+        offset, window_bytes = 0, self._window_bytes
         try:
-            while len(
-                self._submitted_volumes
-            ) < MAX_SUBMITTED_WINDOWS and self._offset + self._window_bytes <= len(self._waiting):
-                end = self._offset + self._window_bytes
-                window = bytes(memoryview(self._waiting)[self._offset : end])
-                self._offset = end
+            while len(self._submitted) < MAX_SUBMITTED_WINDOWS and offset + window_bytes <= len(
+                self._waiting
+            ):
+                window = bytes(memoryview(self._waiting)[offset : offset + window_bytes])
+                offset += window_bytes
                 self._submit(window)
         finally:
             self._is_submitting = False
-            del self._waiting[: self._offset]
-            self._offset = 0
+            del self._waiting[:offset]
 
     def _submit(self, window: bytes) -> None:
-        newest = volume(window)
-        # Smoothing begins at the first window's volume; from nothing, it would take a caller who
-        # speaks at once for a quiet one.
-        self._volume = newest if self._volume is None else smooth(newest, self._volume)
-        self._submitted_volumes.append(self._volume)
+        self._submitted.append(window)
         try:
             self._detector.submit(window)
         except Exception:
-            # The window will not be answered; later ones must still meet their own volume.
-            if self._submitted_volumes:
-                self._submitted_volumes.pop()
+            # The window will not be answered; later ones must still meet their own answers.
+            if self._submitted:
+                self._submitted.pop()
             raise
 
-    def _on_confidence(self, confidence: float) -> None:
+    def _on_confidence(self, confidence: float, volume: float | None = None) -> None:
         if self._is_closed:
             return
-        if not self._submitted_volumes:
+        if not self._submitted:
             raise RuntimeError("a detector reported more confidences than it was given windows")
+        window = self._submitted.popleft()
+        newest = volume_of(window) if volume is None else volume
+        # Smoothing begins at the first window's volume; from nothing, it would take a caller who
+        # speaks at once for a quiet one.
+        self._volume = newest if self._volume is None else smooth(newest, self._volume)
+        event = self._machine.update(confidence, self._volume)
         self._active_at = self._clock.now()
-        event = self._machine.update(confidence, self._submitted_volumes.popleft())
         if self._timer is None and self._machine.state is not VADState.QUIET:
             self._timer = self._clock.call_later(self._muted_secs, self._end_if_muted)
         if event is not None:
             self._on_event(event)
-        self._submit_waiting()
+        if len(self._waiting) >= self._window_bytes:
+            self._submit_waiting()
 
     def _end_if_muted(self) -> None:
         """End speech if no audio came for `_muted_secs`; else look again when that could be.

@@ -9,12 +9,14 @@ speech the two differ by a few dB (0.03 of the scale), and it costs 3 µs a wind
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 SMOOTHING_FACTOR = 0.2
 """The share of the newest window in the smoothed volume (Pipecat's `_smoothing_factor`)."""
 
 _QUIETEST_DB = -20.0
 _LOUDEST_DB = 80.0
+_QUIETEST_MEAN_SQUARE = np.float32(10.0 ** (_QUIETEST_DB / 10.0))
 
 
 def volume(pcm: bytes) -> float:
@@ -29,6 +31,21 @@ def volume(pcm: bytes) -> float:
         return 0.0
     decibels = 10.0 * math.log10(mean_square)
     return min(1.0, max(0.0, (decibels - _QUIETEST_DB) / (_LOUDEST_DB - _QUIETEST_DB)))
+
+
+def volumes(windows: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return what `volume` says of each row, for a tenth of its cost.
+
+    Args:
+        windows: (windows, samples), at least one sample.
+    """
+    samples = windows.astype(np.float32)
+    mean_squares = np.einsum("ij,ij->i", samples, samples) / np.float32(samples.shape[1])
+    # 10 log10 of the bound is -20 dB, where the scale begins: silence becomes 0, not -inf.
+    decibels = np.float32(10.0) * np.log10(np.maximum(mean_squares, _QUIETEST_MEAN_SQUARE))
+    scaled = (decibels - np.float32(_QUIETEST_DB)) / np.float32(_LOUDEST_DB - _QUIETEST_DB)
+    clamped: NDArray[np.float32] = np.minimum(scaled, np.float32(1.0))
+    return clamped
 
 
 def smooth(newest: float, before: float) -> float:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, Protocol
 from voicewire.errors import ConfigurationError, MissingExtraError
 from voicewire.vad.analyzer import VADAnalyzer
 from voicewire.vad.machine import VADParams
+from voicewire.vad.stream import OnConfidence
 
 
 class Vad(Protocol):
@@ -55,9 +56,7 @@ class WebRTCVADAnalyzer(VADAnalyzer):
         self.aggressiveness = aggressiveness
         self.window_ms = window_ms
 
-    def open_detector(
-        self, sample_rate: int, on_confidence: Callable[[float], None]
-    ) -> "WebRTCDetector":
+    def open_detector(self, sample_rate: int, on_confidence: OnConfidence) -> "WebRTCDetector":
         window_samples = sample_rate * self.window_ms // 1000
         return WebRTCDetector(
             self._make_vad(self.aggressiveness), sample_rate, window_samples, on_confidence
@@ -72,7 +71,7 @@ class WebRTCDetector:
         vad: Vad,
         sample_rate: int,
         window_samples: int,
-        on_confidence: Callable[[float], None],
+        on_confidence: OnConfidence,
     ) -> None:
         self.window_samples = window_samples
         self._vad = vad
