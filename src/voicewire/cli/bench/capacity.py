@@ -66,7 +66,7 @@ class Found:
     is_lower_bound: bool
 
 
-def search(
+def find_capacity(
     try_step: Callable[[int], Verdict | None], *, start: int, resolution: float, most: int
 ) -> Found:
     """Double the callers until a step misses, then halve the interval.

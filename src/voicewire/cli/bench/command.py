@@ -15,15 +15,19 @@ from voicewire.cli.bench.capacity import (
     Verdict,
     capacity_json,
     found_line,
-    search,
     step_line,
+)
+from voicewire.cli.bench.capacity import (
+    find_capacity as search_capacity,
 )
 from voicewire.cli.bench.connection import is_websocket_url
 from voicewire.cli.bench.cores import share_cores
 from voicewire.cli.bench.dialect import DIALECTS
 from voicewire.cli.bench.interruption import Interruption
 from voicewire.cli.bench.outcome import Fate
+from voicewire.cli.bench.page import Search, run_page, search_page
 from voicewire.cli.bench.plan import CLIENT_BUFFER_SECS, SCENARIOS, Plan, Scenario
+from voicewire.cli.bench.plots import require_matplotlib
 from voicewire.cli.bench.report import run_json, totals_of
 from voicewire.cli.bench.run import RunResult
 from voicewire.cli.bench.session import Bench
@@ -178,6 +182,8 @@ def bench(
     """  # noqa: D301 - click looks for the character that \b stands for
     bot = _check(target, bot, scenario, server_pid, find_capacity=find_capacity)
     load_phrases(speech)
+    if html is not None:
+        require_matplotlib()
     interruption = Interruption()
     a_bench = Bench(
         plan=Plan(
@@ -198,16 +204,20 @@ def bench(
     )
     if a_bench.cores.note:
         note(f"note: {a_bench.cores.note}")
+    search = None
     with interruption.watching():
         if find_capacity:
             objective = Objective(max_p99, max_glitches)
             steps, found = _search(a_bench, objective, resolution, max_sessions)
+            search = Search(found, objective, steps)
             report = capacity_json(found, objective, steps)
             lines = [found_line(found, objective)]
         else:
             steps = [a_bench.run(sessions)]
             report = run_json(steps[0])
             lines = run_lines(steps[0])
+    if html is not None:
+        html.write_text(search_page(search) if search else run_page(steps[0]))
     click.echo(json.dumps(report) if as_json else "\n".join(lines))
     _exit(steps)
 
@@ -256,7 +266,7 @@ def _search(
         return verdict
 
     note(STEP_HEAD)
-    found = search(try_step, start=a_bench.plan.sessions, resolution=resolution, most=most)
+    found = search_capacity(try_step, start=a_bench.plan.sessions, resolution=resolution, most=most)
     return steps, found
 
 

@@ -41,6 +41,8 @@ def run_lines(result: RunResult) -> list[str]:
             f"{totals.messages_received} messages came"
         ),
     ]
+    if totals.turns:
+        lines.append(f"turns             {totals.turns}, {totals.unanswered_turns} unanswered")
     lines += _trouble(totals)
     lines += _server(result, totals)
     lines += _generator(result, totals)
