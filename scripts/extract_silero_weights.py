@@ -1,12 +1,10 @@
 """Make `src/voicewire/vad/weights/*.npz` from Silero's ONNX file, and the tests' reference output.
 
-    python scripts/extract_silero_weights.py silero_vad.onnx
-    python scripts/extract_silero_weights.py silero_vad.onnx --golden
+    python scripts/extract_silero_weights.py
+    python scripts/extract_silero_weights.py --golden
 
-The file is `silero_vad/data/silero_vad.onnx` of the wheel `silero-vad` 6.2.3 on PyPI (MIT licence;
-a copy stands beside the weights). Download that wheel without its dependencies, which are large:
-
-    pip download --no-deps silero-vad==6.2.3 && unzip silero_vad-6.2.3-*.whl 'silero_vad/data/*'
+The file comes with the package `silero-vad` 6.2.3 (MIT licence; a copy stands beside the weights),
+which is a development dependency for its sake.
 
 It holds two models, one for each sample rate, as the two branches of an `If`. `--golden` writes
 what onnxruntime says to the recordings in `tests/data/speech` and to noise, instead of the weights.
@@ -14,6 +12,7 @@ what onnxruntime says to the recordings in `tests/data/speech` and to noise, ins
 
 import hashlib
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,10 @@ Floats = NDArray[np.float32]
 
 
 def main(arguments: list[str]) -> None:
-    path = Path(arguments[0])
+    package = find_spec("silero_vad")  # found, not imported: that would ask for PyTorch
+    if package is None or package.origin is None:
+        raise SystemExit("the package silero-vad is not installed; see pyproject.toml")
+    path = Path(package.origin).parent / "data/silero_vad.onnx"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != ONNX_SHA256:
         raise SystemExit(f"{path} has SHA-256 {digest}; expected {ONNX_SHA256}")
