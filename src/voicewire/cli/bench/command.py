@@ -41,6 +41,7 @@ STEP_SECS = 10.0
 """Of a step of --find-capacity."""
 
 _OBJECTIVE = Objective()
+_WARM_UP_SECS = 3.0
 
 
 @click.command()
@@ -65,6 +66,14 @@ _OBJECTIVE = Objective()
     "--secs",
     type=click.FloatRange(min=0.5),
     help=f"The measured time.  [default: {RUN_SECS:g}; {STEP_SECS:g} with --find-capacity]",
+)
+@click.option(
+    "--warm-up",
+    metavar="SECS",
+    type=click.FloatRange(min=0.0),
+    default=_WARM_UP_SECS,
+    show_default=True,
+    help="Speech before that, which is not measured.",
 )
 @click.option(
     "--scenario",
@@ -152,6 +161,7 @@ def bench(
     bot: str | None,
     sessions: int,
     secs: float | None,
+    warm_up: float,
     scenario: str,
     speech: Path | None,
     dialect: str,
@@ -190,6 +200,7 @@ def bench(
             url=target or "",
             sessions=sessions,
             secs=secs or (STEP_SECS if find_capacity else RUN_SECS),
+            warm_up_secs=warm_up,
             dialect=dialect,
             scenario=cast("Scenario", scenario),
             client_buffer_secs=client_buffer,
@@ -265,8 +276,15 @@ def _search(
         note(step_line(result, verdict))
         return verdict
 
+    def try_twice(num_callers: int) -> Verdict | None:
+        """Give a step a second chance that failed, perhaps, by no fault of the server's."""
+        verdict = try_step(num_callers)
+        return try_step(num_callers) if verdict is Verdict.UNKNOWN else verdict
+
     note(STEP_HEAD)
-    found = search_capacity(try_step, start=a_bench.plan.sessions, resolution=resolution, most=most)
+    found = search_capacity(
+        try_twice, start=a_bench.plan.sessions, resolution=resolution, most=most
+    )
     return steps, found
 
 

@@ -44,7 +44,8 @@ class CallerConnection(asyncio.Protocol):
         self._is_leaving = False
         self._fate = Fate.FAILED
         self._why = "not connected"
-        self._due_at: list[float] = []
+        self._first_due_at = 0.0
+        self._num_sent = 0
 
     async def connect(self) -> None:
         """Call the server; afterwards `is_open` says whether it worked. Never raises."""
@@ -70,12 +71,13 @@ class CallerConnection(asyncio.Protocol):
 
     def begin(self, first_due_at: float) -> None:
         """Know when the first message is scheduled."""
+        self._first_due_at = first_due_at
         self._role.begin(first_due_at)
 
-    def send_frame(self, due_at: float) -> None:
+    def send_frame(self) -> None:
         """Send what the role says next."""
         if self.is_open and self._transport is not None:
-            self._due_at.append(due_at)
+            self._num_sent += 1
             self._transport.write(self._role.next_message())
 
     def leave(self) -> None:
@@ -92,7 +94,8 @@ class CallerConnection(asyncio.Protocol):
             self._transport.abort()
 
     def outcome(self, window: Window) -> CallerOutcome:
-        num_sent = sum(due_at in window for due_at in self._due_at)
+        frames = window.frames(self._first_due_at)
+        num_sent = len(range(frames.start, min(frames.stop, self._num_sent)))
         return CallerOutcome(
             self._number, self._fate, self._why, num_sent, self._role.heard(window)
         )

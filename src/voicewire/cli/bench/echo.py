@@ -171,10 +171,6 @@ class EchoCaller:
             for number, missing in log.gaps
             if number < len(log.due_at) and log.due_at[number] in window
         )
-        num_come = self._end // FRAME_BYTES
-        first = max(num_come, self._frames_due_before(window.start_at))
-        last = min(self.num_sent, self._frames_due_before(window.end_at))
-        return num_bytes // FRAME_BYTES + max(0, last - first)
-
-    def _frames_due_before(self, at: float) -> int:
-        return max(0, int(np.ceil((at - self._first_due_at) / FRAME_SECS - 1e-6)))
+        frames = window.frames(self._first_due_at)
+        first = max(self._end // FRAME_BYTES, frames.start)
+        return num_bytes // FRAME_BYTES + len(range(first, min(self.num_sent, frames.stop)))

@@ -1,5 +1,6 @@
 """What a run does: everything that its processes must agree on."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,9 @@ FRAME_SAMPLES = round(FRAME_SECS * SAMPLE_RATE)
 
 FRAME_BYTES = 2 * FRAME_SAMPLES
 """16-bit samples."""
+
+ROUNDING_FRAMES = 1e-4
+"""What computing with times as floats may be wrong by."""
 
 CLIENT_BUFFER_SECS = 0.06
 """What the stock JavaScript player has gathered before it begins to play."""
@@ -63,3 +67,11 @@ class Window:
     @property
     def secs(self) -> float:
         return max(0.0, self.end_at - self.start_at)
+
+    def frames(self, first_due_at: float) -> range:
+        """Return the numbers of a caller's frames that are due in the window."""
+        first, end = (
+            max(0, math.ceil((at - first_due_at) / FRAME_SECS - ROUNDING_FRAMES))
+            for at in (self.start_at, self.end_at)
+        )
+        return range(first, max(first, end))

@@ -13,6 +13,9 @@ from voicewire.cli.bench.plan import Window
 
 Floats = NDArray[np.float64]
 
+ROUNDING_SECS = 1e-6
+"""What adding up durations may be wrong by."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
@@ -36,7 +39,7 @@ def glitch_times(stretch: Stretch, *, buffer_secs: float) -> list[float]:
     gathered_secs = 0.0
     plays_until: float | None = None
     for at, secs in zip(stretch.arrivals.tolist(), stretch.secs.tolist(), strict=True):
-        if plays_until is not None and at > plays_until:
+        if plays_until is not None and at > plays_until + ROUNDING_SECS:
             times.append(at)
             plays_until, gathered_secs = None, 0.0
         if plays_until is not None:
@@ -57,7 +60,7 @@ def deviations(stretch: Stretch, *, buffer_secs: float, window: Window) -> Float
     purpose.
     """
     played_secs = np.cumsum(stretch.secs)
-    num_gathered = int(np.searchsorted(played_secs, buffer_secs - 1e-9)) + 1
+    num_gathered = int(np.searchsorted(played_secs, buffer_secs - ROUNDING_SECS)) + 1
     arrivals = stretch.arrivals[num_gathered:]
     offsets = arrivals - (played_secs - stretch.secs)[num_gathered:]
     offsets = offsets[(arrivals >= window.start_at) & (arrivals < window.end_at)]

@@ -53,12 +53,12 @@ class Wheel:
 
     def __init__(
         self,
-        senders: Sequence[tuple[Place, Callable[[float], None]]],
+        senders: Sequence[tuple[Place, Callable[[], None]]],
         *,
         start_at: float,
         end_at: float,
     ) -> None:
-        """Take what to call with the time that is due, from `start_at` until `end_at`."""
+        """Take what to call, and where in each round, from `start_at` until `end_at`."""
         self.due_at = array("d")
         self.late_secs = array("d")
         self._senders = sorted(senders, key=lambda sender: sender[0].phase_secs)
@@ -93,11 +93,11 @@ class Wheel:
             place, send = senders[position]
             due_at = self._start_at + round_number * FRAME_SECS + place.phase_secs
             now = time.monotonic()
-            if due_at > now or num_sends == MAX_SENDS_PER_TURN:
+            if due_at > min(now, self._end_at) or num_sends == MAX_SENDS_PER_TURN:
                 break
             self._next += 1
             if round_number >= place.start_round:
-                send(due_at)
+                send()
                 self.due_at.append(due_at)
                 self.late_secs.append(now - due_at)
                 num_sends += 1
