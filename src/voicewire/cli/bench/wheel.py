@@ -64,7 +64,9 @@ class Wheel:
         self._senders = sorted(senders, key=lambda sender: sender[0].phase_secs)
         self._start_at = start_at
         self._end_at = end_at
-        self._next = 0
+        self._round = 0
+        self._round_at = start_at
+        self._position = 0
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
     async def turn(self) -> None:
@@ -86,25 +88,30 @@ class Wheel:
         self._end_at = min(self._end_at, end_at)
 
     def _send_due(self) -> None:
-        senders = self._senders
-        num_sends = 0
-        while True:
-            round_number, position = divmod(self._next, len(senders))
-            place, send = senders[position]
-            due_at = self._start_at + round_number * FRAME_SECS + place.phase_secs
-            now = time.monotonic()
-            if due_at > min(now, self._end_at) or num_sends == MAX_SENDS_PER_TURN:
-                break
-            self._next += 1
-            if round_number >= place.start_round:
+        note_due, note_late, clock = self.due_at.append, self.late_secs.append, time.monotonic
+        for _ in range(MAX_SENDS_PER_TURN):
+            (phase_secs, start_round), send = self._senders[self._position]
+            due_at = self._round_at + phase_secs
+            now = clock()
+            if due_at > self._end_at:
+                if not self._over.done():
+                    self._over.set_result(None)
+                return
+            if due_at > now:
+                delay_secs = max(MIN_WAIT_SECS, due_at - now)
+                self._timer = self._loop.call_later(delay_secs, self._send_due)
+                return
+            if self._round >= start_round:
                 send()
-                self.due_at.append(due_at)
-                self.late_secs.append(now - due_at)
-                num_sends += 1
-        if due_at >= self._end_at:
-            if not self._over.done():
-                self._over.set_result(None)
-        elif due_at <= now:
-            self._timer = self._loop.call_soon(self._send_due)
-        else:
-            self._timer = self._loop.call_later(max(MIN_WAIT_SECS, due_at - now), self._send_due)
+                note_due(due_at)
+                note_late(now - due_at)
+            self._advance()
+        self._timer = self._loop.call_soon(self._send_due)
+
+    def _advance(self) -> None:
+        self._position += 1
+        if self._position == len(self._senders):
+            self._position = 0
+            self._round += 1
+            # From the number, not by adding up, which would drift.
+            self._round_at = self._start_at + self._round * FRAME_SECS
