@@ -24,7 +24,7 @@ from voicewire.vad.volume import volumes
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH = 32
+MAX_BATCH = 64
 """Windows in one batch. More would not be cheaper for each, and would delay the first of them."""
 
 SPACING_SECS = 0.008

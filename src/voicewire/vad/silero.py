@@ -85,8 +85,11 @@ class SileroModel:
             return kernel.reshape(-1, kernel.shape[2]), weights[f"{name}.bias"]
 
         # The published spectrum is a convolution with cosines and sines under a window; the cosine
-        # of frequency 0 is that window alone. The fast transform needs no more of it.
-        self._window = weights["stft.forward_basis_buffer"][0, 0]
+        # of frequency 0 is that window alone. The fast transform needs no more of it. NumPy stays
+        # with float32 only if it may divide by the length, so the window is multiplied by it: by
+        # a power of two, which loses nothing.
+        window = weights["stft.forward_basis_buffer"][0, 0]
+        self._window = window * np.float32(len(window))
         self._kernel_0, self._bias_0 = convolution(0)
         self._kernel_1, self._bias_1 = convolution(1)
         # Two columns are left before this layer, and one after it: of the kernel's three taps
@@ -147,7 +150,7 @@ class SileroModel:
 
         windowed, spectrum = self._windowed[:batch], self._spectrum[:batch]
         np.multiply(self._frames[:batch], self._window, out=windowed)
-        np.fft.rfft(windowed, out=spectrum)  # type: ignore[arg-type]  # stubs know no complex64
+        np.fft.rfft(windowed, norm="forward", out=spectrum)  # type: ignore[arg-type]  # stubs know no complex64
         np.abs(spectrum, out=self._inside_0[:batch])
 
         x = self._taps_0[:batch].reshape(batch * _FRAMES, -1) @ self._kernel_0
