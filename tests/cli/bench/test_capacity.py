@@ -83,8 +83,8 @@ def test_the_objective_is_met_by_latency_glitches_and_service() -> None:
 
 def test_a_step_is_a_line_under_its_head() -> None:
     line = step_line(result(latency_secs=0.0125), Verdict.HELD)
-    assert dict(zip(STEP_HEAD.split("  ")[:1], line.split()[:1], strict=True)) == {"callers": "2"}
     assert line.split() == ["2", "12.5", "12.5", "0", "50.0", "25.000", "held"]
+    assert line.index("25.000") + len("25.000") == len(STEP_HEAD)
 
 
 def test_the_json_holds_the_steps_without_their_callers() -> None:

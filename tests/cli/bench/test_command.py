@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -65,7 +66,9 @@ class Bench:
 async def benching(*arguments: str) -> AsyncIterator[Bench]:
     """Run the command, and leave nothing of it behind."""
     command = [sys.executable, "-m", "voicewire", "bench", *arguments, "--warm-up", "1"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
     try:
         yield Bench(process)
     finally:
@@ -171,6 +174,28 @@ async def test_an_interruption_prints_what_there_is(number: signal.Signals) -> N
     assert report["interrupted"]
     assert 0 < report["secs"] < 1000
     assert report["frames_sent"] > 0
+
+
+async def test_ctrl_c_reaches_all_processes_and_the_figures_come_all_the_same() -> None:
+    async with benching("--sessions", "2", "--secs", "1000", "--json") as run:
+        await run.wait_for("measuring for")
+        await asyncio.sleep(1.0)
+        os.killpg(run.process.pid, signal.SIGINT)
+        report = await run.report(exit_code=130)
+    assert report["frames_sent"] > 0
+    assert report["failures"] == {}
+
+
+async def test_nothing_is_left_of_a_run_that_is_killed() -> None:
+    async with benching("--sessions", "2", "--secs", "1000") as run:
+        await run.wait_for("measuring for")
+        children = psutil.Process(run.process.pid).children(recursive=True)
+        assert len(children) >= 2  # a server and a generator
+        run.process.kill()
+        await run.process.communicate()
+    gone, alive = psutil.wait_procs(children, timeout=DEADLINE_SECS)
+    assert len(gone) == len(children)
+    assert not alive
 
 
 async def test_an_interruption_before_the_start_is_an_end_too() -> None:
