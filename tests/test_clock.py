@@ -1,6 +1,7 @@
 """Clocks, the real one and the one that tests turn by hand."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -90,3 +91,96 @@ async def test_the_real_clock_goes_on_and_calls_on_the_loop() -> None:
     clock.call_later(0.0, called.set)
     await called.wait()
     assert clock.now() >= before
+
+
+@pytest.mark.anyio
+async def test_the_real_clock_calls_each_in_its_turn() -> None:
+    clock, calls = MonotonicClock(), list[str]()
+    done = asyncio.Event()
+
+    def note(name: str) -> Callable[[], None]:
+        return lambda: calls.append(name)
+
+    clock.call_later(0.03, done.set)
+    clock.call_later(0.02, note("third"))
+    clock.call_later(0.01, note("first"))
+    clock.call_later(0.01, note("second"))
+    clock.call_later(0.015, note("never")).cancel()
+    await done.wait()
+
+    assert calls == ["first", "second", "third"]
+
+
+@pytest.mark.anyio
+async def test_a_call_of_the_real_clock_never_comes_early() -> None:
+    clock, early = MonotonicClock(), list[float]()
+    done = asyncio.Event()
+    delays = [n * 0.0007 for n in range(40)]
+
+    def note(due_at: float) -> Callable[[], None]:
+        return lambda: early.append(due_at - clock.now())
+
+    for delay in delays:
+        clock.call_later(delay, note(clock.now() + delay))
+    clock.call_later(delays[-1] + 0.01, done.set)
+    await done.wait()
+
+    assert len(early) == len(delays)
+    assert max(early) <= 0
+
+
+@pytest.mark.anyio
+async def test_a_call_that_fails_does_not_keep_the_others_from_theirs() -> None:
+    clock, called = MonotonicClock(), asyncio.Event()
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: failures.append(context["exception"])
+    )
+
+    def fail() -> None:
+        raise ValueError("oops")
+
+    clock.call_later(0.0, fail)
+    clock.call_later(0.0, called.set)
+    await called.wait()
+
+    assert [str(failure) for failure in failures] == ["oops"]
+
+
+@pytest.mark.anyio
+async def test_a_call_that_asks_for_another_at_once_lets_the_loop_go_on() -> None:
+    clock = MonotonicClock()
+    num_calls = 0
+
+    def again() -> None:
+        nonlocal num_calls
+        num_calls += 1
+        clock.call_later(0.0, again)
+
+    clock.call_later(0.0, again)
+    await asyncio.sleep(0.02)
+
+    assert num_calls > 1
+
+
+@pytest.mark.anyio
+async def test_timers_that_are_set_and_cancelled_for_ever_take_no_room() -> None:
+    clock = MonotonicClock()
+    clock.call_later(60.0, lambda: None)
+    for _ in range(10_000):
+        clock.call_later(60.0, lambda: None).cancel()
+
+    assert len(clock._heap) < 1000
+
+
+def test_a_clock_serves_one_loop_after_the_other() -> None:
+    clock = MonotonicClock()
+
+    async def wait() -> None:
+        clock.call_later(60.0, lambda: None)
+        called = asyncio.Event()
+        clock.call_later(0.0, called.set)
+        await asyncio.wait_for(called.wait(), 5)
+
+    asyncio.run(wait())
+    asyncio.run(wait())

@@ -139,6 +139,10 @@ class StreamNormalizer:
         Raises:
             ValueError: A format outside of `audio.format`'s bounds.
         """
+        if sample_rate == self._resampler.from_rate == self.sample_rate and (
+            num_channels == self.num_channels
+        ):
+            return pcm  # Nearly always, so it comes before all else.
         before = b""
         fault = format_fault(sample_rate, num_channels)
         if fault is not None:

@@ -15,6 +15,7 @@ from voicewire.frames import (
     ErrorFrame,
     Frame,
     InterruptionFrame,
+    LifecycleFrame,
     StartFrame,
     StopFrame,
     TextFrame,
@@ -65,14 +66,18 @@ class PipelineParams(Params):
 
 
 class _End(Processor):
-    """What stands before the first and behind the last processor."""
+    """What stands before the first and behind the last processor.
+
+    Nothing but frames about the pipeline itself is looked at: most that come here are audio.
+    """
 
     def __init__(self, name: str, on_frame: Callable[[Frame], None]) -> None:
         super().__init__(name=name)
         self._on_frame = on_frame
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
-        self._on_frame(frame)
+        if isinstance(frame, (LifecycleFrame, InterruptionFrame)):
+            self._on_frame(frame)
 
 
 class PipelineTask(EventEmitter):

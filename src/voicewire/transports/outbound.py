@@ -21,10 +21,11 @@ BOT_STOP_SECS = 0.35
 """Silence after which the bot counts as having stopped: longer than a pause between sentences."""
 
 SHORT_CHUNK_MARGIN_SECS = 0.02
-"""A piece shorter than a chunk waits for more until the client is this close to running dry."""
+"""A piece shorter than a chunk waits for more until the client is this close to running dry, and in
+any case for as long as a chunk lasts."""
 
 TIMER_RESOLUTION_SECS = 0.001
-"""What is due within this is due now: event loops' timers are no finer, and wake up early too."""
+"""What is due within this is due now: clocks' timers are no finer."""
 
 MAX_QUEUED_FRAMES = 10_000
 """Frames other than audio that may wait; more are refused."""
@@ -95,6 +96,8 @@ class Outbound:
         self._chunk_bytes = num_bytes(
             params.audio_out_10ms_chunks * 0.01, sample_rate, params.audio_out_channels
         )
+        self._chunk_secs = self._secs(self._chunk_bytes)
+        self._audio_came_at = 0.0
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
         self._clock = clock
@@ -115,6 +118,7 @@ class Outbound:
         self._is_ending = False
         self._is_closed = False
         self._timer: TimerHandle | None = None
+        self._timer_due_at = 0.0
         self._lag_timer: TimerHandle | None = None
 
     def put(self, frame: Frame) -> None:
@@ -127,12 +131,14 @@ class Outbound:
         if self._is_closed or (self._is_ending and frame.belongs_to_caller):
             self._let_go(frame)
             return
-        self._is_ending = self._is_ending or isinstance(frame, EndFrame | StopFrame)
         try:
-            if not isinstance(frame, OutputAudioRawFrame):
+            if isinstance(frame, OutputAudioRawFrame):
+                self._audio_came_at = self._clock.now()
+                if not self._queue.append_audio(frame):
+                    self._let_go(frame)
+            else:
+                self._is_ending = self._is_ending or isinstance(frame, EndFrame | StopFrame)
                 self._queue.append(frame)
-            elif not self._queue.append_audio(frame):
-                self._let_go(frame)
         except QueueFullError as full:
             self._let_go(frame)
             self._report_full(full)
@@ -203,15 +209,29 @@ class Outbound:
         if self._is_pumping or self._is_closed:  # A frame on its way out may bring the next one in.
             return
         self._is_pumping = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         try:
             delay_secs = self._send_due()
         finally:
             self._is_pumping = False
         if delay_secs is not None and not self._is_closed:
-            self._timer = self._clock.call_later(delay_secs, self._pump)
+            self._look_again_in(delay_secs)
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_again_in(self, delay_secs: float) -> None:
+        """Set the timer, unless it fires earlier already: then it will be set again."""
+        due_at = self._clock.now() + delay_secs
+        if self._timer is not None:
+            if self._timer_due_at <= due_at:
+                return
+            self._timer.cancel()
+        self._timer_due_at = due_at
+        self._timer = self._clock.call_later(delay_secs, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._pump()
 
     def _send_due(self) -> float | None:
         """Send what is due; return the seconds until more is, or None if nothing waits."""
@@ -236,18 +256,33 @@ class Outbound:
     def _delay(self, now: float) -> float:
         """Return the seconds until the head of the queue, or its end, has its turn."""
         head = self._queue.head
-        buffered_secs = self._pacer.buffered_secs(now=now)
         if isinstance(head, bytearray):
-            chunk_bytes = min(self._chunk_bytes, len(head))
-            delay_secs = self._pacer.send_delay(now=now, duration_secs=self._secs(chunk_bytes))
-            if chunk_bytes < self._chunk_bytes and len(self._queue) == 1:
-                return max(delay_secs, buffered_secs - SHORT_CHUNK_MARGIN_SECS)
+            is_short = len(head) < self._chunk_bytes
+            delay_secs = self._pacer.send_delay(
+                now=now,
+                duration_secs=self._secs(len(head)) if is_short else self._chunk_secs,
+                waiting_secs=self._secs(self._queue.num_audio_bytes),
+            )
+            if is_short and len(self._queue) == 1:
+                return max(delay_secs, self._wait_for_more(now))
             return delay_secs
         if isinstance(head, EndFrame | StopFrame):
-            return buffered_secs
+            return self._pacer.buffered_secs(now=now)
         if head is None and self._is_bot_speaking:
-            return buffered_secs + BOT_STOP_SECS - self._pacer.dry_secs(now=now)
+            pacer = self._pacer
+            return pacer.buffered_secs(now=now) + BOT_STOP_SECS - pacer.dry_secs(now=now)
         return 0.0
+
+    def _wait_for_more(self, now: float) -> float:
+        """Return how long a piece shorter than a chunk may wait for the rest of it.
+
+        As long as the client has enough to play, or, of a live source, which leaves it nothing, as
+        long as the next piece may take to come.
+        """
+        return max(
+            self._pacer.buffered_secs(now=now) - SHORT_CHUNK_MARGIN_SECS,
+            self._audio_came_at + self._chunk_secs - now,
+        )
 
     def _send_frame(self) -> None:
         frame = self._queue.take_frame()

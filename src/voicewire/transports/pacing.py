@@ -4,6 +4,10 @@ MIN_MARGIN_SECS = 0.02
 """However short the lead, a chunk goes out this long before the one in front of it has been played:
 timers are late, and so is the network."""
 
+MAX_CATCH_UP_SECS = 1.0
+"""How much late audio of a live source goes out at once. A client that has stood still for longer
+would hear so much more after an interruption, if it cannot flush."""
+
 
 class Pacer:
     """Keeps the client's buffer filled `lead_secs` ahead of real time, and no further.
@@ -12,9 +16,9 @@ class Pacer:
     the next chunks are due at once, up to the lead, so lateness never adds up for audio that waits
     here, as that of text-to-speech does.
 
-    A live source, an echo or a bridge, has nothing waiting. What it brings late is played late, and
-    so is all that follows, by as much as its latest piece was: no audio is dropped to catch up.
-    Only a pause of the source, or an interruption, takes the delay away.
+    A live source, an echo or a bridge, has nothing waiting: it is never further ahead of real time
+    than the lead, counted from the beginning of the utterance. Such audio is due at once. So what a
+    standstill has held up goes out together when it comes, and what follows is in time again.
 
     Args:
         lead_secs: How far ahead. A deeper buffer rides out a worse network, but what is in it will
@@ -24,17 +28,25 @@ class Pacer:
     def __init__(self, lead_secs: float) -> None:
         self._lead_secs = lead_secs
         self._plays_until: float | None = None
+        self._in_time_until = 0.0
+        """When the audio sent in this utterance would end, had the source never been late."""
 
     def begin(self, *, now: float) -> None:
         """Take note that an utterance begins: the silence before it was no lack of audio."""
         if self._plays_until is not None and self._plays_until < now:
             self._plays_until = None
+        self._in_time_until = now if self._plays_until is None else self._plays_until
 
-    def send_delay(self, *, now: float, duration_secs: float) -> float:
-        """Return the seconds until a chunk of `duration_secs` may be sent; 0.0 is now."""
+    def send_delay(self, *, now: float, duration_secs: float, waiting_secs: float) -> float:
+        """Return the seconds until a chunk of `duration_secs` may be sent; 0.0 is now.
+
+        `waiting_secs` is all the audio that waits, the chunk included.
+        """
         if self._plays_until is None:
             return 0.0
         ahead_secs = max(self._lead_secs, duration_secs + MIN_MARGIN_SECS)
+        if self._in_time_until + waiting_secs - now <= ahead_secs:
+            return 0.0
         return max(0.0, self._plays_until + duration_secs - ahead_secs - now)
 
     def sent(self, *, now: float, duration_secs: float) -> None:
@@ -42,6 +54,7 @@ class Pacer:
         if self._plays_until is None or self._plays_until < now:
             self._plays_until = now
         self._plays_until += duration_secs
+        self._in_time_until = max(self._in_time_until, now - MAX_CATCH_UP_SECS) + duration_secs
 
     def buffered_secs(self, *, now: float) -> float:
         """Return how much the client still has to play."""

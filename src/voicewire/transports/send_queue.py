@@ -3,7 +3,7 @@
 from collections import deque
 
 from voicewire.audio.format import format_fault
-from voicewire.audio.pcm import BYTES_PER_SAMPLE, duration_secs
+from voicewire.audio.pcm import BYTES_PER_SAMPLE, duration_secs, num_bytes
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.errors import QueueFullError
 from voicewire.frames import (
@@ -29,6 +29,9 @@ class SendQueue:
         num_channels: Channels of what comes out.
         max_audio_secs: Audio that may wait; what comes then is refused.
         max_frames: Frames that may wait; more are refused, but for those that must arrive.
+
+    Attributes:
+        num_audio_bytes: How much audio waits, in the format in which it comes out.
     """
 
     def __init__(
@@ -37,9 +40,11 @@ class SendQueue:
         self.sample_rate = sample_rate
         self.num_channels = num_channels
         self._max_audio_secs = max_audio_secs
+        self._max_audio_bytes = num_bytes(max_audio_secs, sample_rate, num_channels)
+        self._sample_bytes = num_channels * BYTES_PER_SAMPLE
         self._max_frames = max_frames
         self._items: deque[Frame | bytearray] = deque()
-        self._num_audio_bytes = 0
+        self.num_audio_bytes = 0
         self._context_id: str | None = None
         self._cut_context_id: str | None = None
         self._begin_stream()
@@ -56,7 +61,7 @@ class SendQueue:
     @property
     def audio_secs(self) -> float:
         """How much audio waits."""
-        return duration_secs(self._num_audio_bytes, self.sample_rate, self.num_channels)
+        return duration_secs(self.num_audio_bytes, self.sample_rate, self.num_channels)
 
     @property
     def is_half_empty(self) -> bool:
@@ -72,12 +77,12 @@ class SendQueue:
             ValueError: The audio is no bytes, its format is outside of `audio.format`'s bounds, or
                 a sample is not whole.
         """
-        _check_samples(frame)
+        self._check_samples(frame)
         if isinstance(frame, TTSAudioRawFrame) and frame.context_id is not None:
             if frame.context_id == self._cut_context_id:
                 return False
             self._context_id = frame.context_id
-        if self.audio_secs >= self._max_audio_secs:
+        if self.num_audio_bytes >= self._max_audio_bytes:
             raise QueueFullError("the output", self._max_audio_secs, "seconds of audio")
         self._append_pcm(
             self._converter.process(frame.audio, frame.sample_rate, frame.num_channels)
@@ -117,7 +122,7 @@ class SendQueue:
         del run[:max_bytes]  # CPython only moves the start: this copies nothing.
         if not run:
             self._items.popleft()
-        self._num_audio_bytes -= len(chunk)
+        self.num_audio_bytes -= len(chunk)
         return chunk
 
     def take_tail(self) -> bytes:
@@ -136,7 +141,7 @@ class SendQueue:
         self._items = deque(
             item for item in self._items if isinstance(item, Frame) and not item.interruptible
         )
-        self._num_audio_bytes = 0
+        self.num_audio_bytes = 0
         self._begin_stream()
         if self._context_id is not None:
             self._cut_context_id, self._context_id = self._context_id, None
@@ -147,9 +152,19 @@ class SendQueue:
         frames = [item for item in self._items if isinstance(item, Frame)]
         dropped_secs = self.audio_secs
         self._items.clear()
-        self._num_audio_bytes = 0
+        self.num_audio_bytes = 0
         self._begin_stream()
         return frames, dropped_secs
+
+    def _check_samples(self, frame: OutputAudioRawFrame) -> None:
+        is_plain = (
+            type(frame.audio) is bytes
+            and frame.sample_rate == self.sample_rate
+            and frame.num_channels == self.num_channels
+            and not len(frame.audio) % self._sample_bytes
+        )
+        if not is_plain:
+            _check_samples(frame)
 
     def _append_pcm(self, pcm: bytes) -> None:
         if not pcm:
@@ -159,7 +174,7 @@ class SendQueue:
             last += pcm
         else:
             self._items.append(bytearray(pcm))
-        self._num_audio_bytes += len(pcm)
+        self.num_audio_bytes += len(pcm)
 
     def _begin_stream(self) -> None:
         self._converter = StreamNormalizer(self.sample_rate, self.num_channels)
