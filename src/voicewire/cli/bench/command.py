@@ -1,25 +1,13 @@
 """`voicewire bench`: how many callers, and how well."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import click
 
 from voicewire.cli.bench.bots import BOTS
-from voicewire.cli.bench.capacity import (
-    STEP_HEAD,
-    Found,
-    Objective,
-    Verdict,
-    capacity_json,
-    found_line,
-    step_line,
-)
-from voicewire.cli.bench.capacity import (
-    find_capacity as search_capacity,
-)
+from voicewire.cli.bench.capacity import Objective, capacity_json, found_line
 from voicewire.cli.bench.connection import is_websocket_url
 from voicewire.cli.bench.cores import share_cores
 from voicewire.cli.bench.dialect import DIALECTS
@@ -28,7 +16,7 @@ from voicewire.cli.bench.outcome import Fate
 from voicewire.cli.bench.page import Search, run_page, search_page
 from voicewire.cli.bench.plan import CLIENT_BUFFER_SECS, SCENARIOS, Plan, Scenario
 from voicewire.cli.bench.plots import require_matplotlib
-from voicewire.cli.bench.report import run_json, totals_of
+from voicewire.cli.bench.report import run_json
 from voicewire.cli.bench.run import RunResult
 from voicewire.cli.bench.session import Bench
 from voicewire.cli.bench.speech import load_phrases
@@ -219,7 +207,9 @@ def bench(
     with interruption.watching():
         if find_capacity:
             objective = Objective(max_p99, max_glitches)
-            steps, found = _search(a_bench, objective, resolution, max_sessions)
+            steps, found = a_bench.find_capacity(
+                objective, resolution=resolution, most=max_sessions
+            )
             search = Search(found, objective, steps)
             report = capacity_json(found, objective, steps)
             lines = [found_line(found, objective)]
@@ -259,33 +249,6 @@ def _check(
     if name not in BOTS:
         load_bot(name)  # What is wrong with it is told before a process fails on it.
     return name
-
-
-def _search(
-    a_bench: Bench, objective: Objective, resolution: float, most: int
-) -> tuple[list[RunResult], Found]:
-    steps: list[RunResult] = []
-    quiet = replace(a_bench, tell=lambda line: None)
-
-    def try_step(num_callers: int) -> Verdict | None:
-        result = quiet.run(num_callers)
-        steps.append(result)
-        if result.was_interrupted:
-            return None
-        verdict = objective.judge(totals_of(result), num_callers)
-        note(step_line(result, verdict))
-        return verdict
-
-    def try_twice(num_callers: int) -> Verdict | None:
-        """Give a step a second chance that failed, perhaps, by no fault of the server's."""
-        verdict = try_step(num_callers)
-        return try_step(num_callers) if verdict is Verdict.UNKNOWN else verdict
-
-    note(STEP_HEAD)
-    found = search_capacity(
-        try_twice, start=a_bench.plan.sessions, resolution=resolution, most=most
-    )
-    return steps, found
 
 
 def _exit(steps: list[RunResult]) -> None:

@@ -62,13 +62,13 @@ class ProtobufDialect:
 
 
 def _read_audio(content: proto.AudioRawFrame) -> Audio | None:
-    audio = Audio(content.audio, content.sample_rate, content.num_channels)
-    if is_wav(audio.pcm):
+    pcm, sample_rate, num_channels = content.audio, content.sample_rate, content.num_channels
+    if is_wav(pcm):
         try:
-            audio = Audio(*parse_wav(audio.pcm))
+            pcm, sample_rate, num_channels = parse_wav(pcm)
         except ValueError:
             return None
-    return audio if audio.pcm and audio.sample_rate and audio.num_channels else None
+    return Audio(pcm, sample_rate, num_channels) if pcm and sample_rate and num_channels else None
 
 
 def _read_json(text: str) -> dict[str, Any] | None:

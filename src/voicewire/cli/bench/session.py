@@ -4,9 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from voicewire.cli.bench.capacity import (
+    STEP_HEAD,
+    Found,
+    Objective,
+    Verdict,
+    find_capacity,
+    step_line,
+)
 from voicewire.cli.bench.cores import Cores, num_generators
 from voicewire.cli.bench.interruption import Interruption
 from voicewire.cli.bench.plan import Plan
+from voicewire.cli.bench.report import totals_of
 from voicewire.cli.bench.run import Run, RunResult
 from voicewire.cli.bench.server_probe import ServerProbe
 from voicewire.cli.bench.target import Target, own_server
@@ -55,6 +64,35 @@ class Bench:
         if self.cores.note:
             result.notes.append(self.cores.note)
         return result
+
+    def find_capacity(
+        self, objective: Objective, *, resolution: float, most: int
+    ) -> tuple[list[RunResult], Found]:
+        """Search how many callers the server holds; return all steps, and the answer.
+
+        Raises:
+            CommandError: A step could not be done at all.
+        """
+        quiet = replace(self, tell=lambda line: None)
+        steps: list[RunResult] = []
+
+        def try_step(num_callers: int) -> Verdict | None:
+            result = quiet.run(num_callers)
+            steps.append(result)
+            if result.was_interrupted:
+                return None
+            verdict = objective.judge(totals_of(result), num_callers)
+            self.tell(step_line(result, verdict))
+            return verdict
+
+        def try_twice(num_callers: int) -> Verdict | None:
+            """Give a step a second chance that failed, perhaps, by no fault of the server's."""
+            verdict = try_step(num_callers)
+            return try_step(num_callers) if verdict is Verdict.UNKNOWN else verdict
+
+        self.tell(STEP_HEAD)
+        start = self.plan.sessions
+        return steps, find_capacity(try_twice, start=start, resolution=resolution, most=most)
 
     @contextmanager
     def _target(self, num_callers: int) -> Iterator[Target]:
