@@ -37,7 +37,8 @@ from numpy.typing import NDArray
 from voicewire.audio.pcm import mix_channels, parse_wav
 from voicewire.clock import MonotonicClock
 from voicewire.vad import SileroVADAnalyzer, VADStream
-from voicewire.vad.engine import MAX_BATCH, shared_engine
+from voicewire.vad.engine import MAX_BATCH
+from voicewire.vad.shared import shared_engine
 from voicewire.vad.silero import SileroModel
 
 RATE = 16000

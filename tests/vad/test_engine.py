@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from tests.vad.engine_fakes import Listener, SumModel, wait_until_entered
-from voicewire.vad.engine import FIRST_ROWS, MAX_BATCH, BatchEngine, shared_engine
+from voicewire.vad.engine import FIRST_ROWS, MAX_BATCH, BatchEngine
+from voicewire.vad.shared import shared_engine
 from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from tests.vad.golden import golden_inputs
 from voicewire.audio.pcm import mix_channels, parse_wav
 from voicewire.errors import ConfigurationError, ModelFileError
 from voicewire.testing import VirtualClock
-from voicewire.vad import SileroVADAnalyzer, VADAnalyzer, VADDetector, VADEvent, engine, silero
+from voicewire.vad import SileroVADAnalyzer, VADAnalyzer, VADDetector, VADEvent, shared, silero
 from voicewire.vad.engine import MAX_BATCH
 from voicewire.vad.silero import SileroModel
 from voicewire.vad.stream import OnConfidence
@@ -93,7 +93,7 @@ async def test_a_caller_finds_the_weights_loaded_that_were_preloaded(
             loaded.append(sample_rate)
             super().__init__(sample_rate)
 
-    monkeypatch.setattr(engine, "_engines", {})
+    monkeypatch.setattr(shared, "_engines", {})
     monkeypatch.setattr(silero, "SileroModel", CountedModel)
     for _ in range(2):
         SileroVADAnalyzer().preload(8000)
@@ -102,7 +102,7 @@ async def test_a_caller_finds_the_weights_loaded_that_were_preloaded(
     assert loaded == [8000]
     SileroVADAnalyzer().preload(16000)
     assert loaded == [8000, 16000]
-    for loaded_engine in engine._engines.values():
+    for loaded_engine in shared._engines.values():
         loaded_engine.stop()
 
 

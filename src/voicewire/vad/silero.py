@@ -18,7 +18,8 @@ from voicewire.audio.pcm import FULL_SCALE
 from voicewire.errors import ConfigurationError, ModelFileError
 from voicewire.vad.analyzer import VADAnalyzer
 from voicewire.vad.blas import one_blas_thread
-from voicewire.vad.engine import MAX_BATCH, BatchEngine, EngineSession, shared_engine
+from voicewire.vad.engine import MAX_BATCH, BatchEngine, EngineSession
+from voicewire.vad.shared import shared_engine
 from voicewire.vad.stream import OnConfidence
 
 Floats = NDArray[np.float32]
