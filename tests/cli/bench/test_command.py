@@ -162,6 +162,18 @@ async def test_a_server_that_dies_is_a_report() -> None:
     assert report["secs"] < 1000
 
 
+async def test_a_server_of_its_own_that_dies_is_a_report_too() -> None:
+    async with benching("--sessions", "2", "--secs", "1000", "--json") as run:
+        await run.wait_for("measuring for")
+        children = psutil.Process(run.process.pid).children(recursive=True)
+        (server,) = (child for child in children if _is_listening(child))
+        server.kill()
+        report = await run.report(exit_code=1)
+    assert report["failures"] == {"connection lost": 2}
+    assert report["server"] is None
+    assert report["notes"] == ["the server's process ended during the run"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_interruption_prints_what_there_is(number: signal.Signals) -> None:
     async with bare_server() as listener:
@@ -227,3 +239,7 @@ def test_what_cannot_work_is_one_line(arguments: list[str], fault: str) -> None:
     result = CliRunner().invoke(main, ["bench", *arguments, "--warm-up", "1"])
     assert result.exit_code == 2
     assert fault in result.output
+
+
+def _is_listening(process: psutil.Process) -> bool:
+    return any(one.status == psutil.CONN_LISTEN for one in process.net_connections(kind="tcp"))

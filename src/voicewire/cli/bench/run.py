@@ -85,6 +85,7 @@ class Run:
         self._probe = probe
         self._interruption = interruption
         self._tell = tell
+        self._notes: list[str] = []
 
     def run(self) -> RunResult:
         """Do it all.
@@ -133,11 +134,15 @@ class Run:
         self._wait_until(window_at + plan.secs, pipes)
         if self._probe is None or time.monotonic() <= window_at:
             return None
+        rss_mb = self._probe.rss_mb()
+        if not rss_mb:
+            self._notes.append("the server's process ended during the run")
+            return None
         return ServerCost(
-            cpu_secs=max(0.0, self._cpu_secs() - cpu_before),
+            cpu_secs=self._cpu_secs() - cpu_before,
             window_secs=time.monotonic() - started_at,
             rss_idle_mb=idle_mb,
-            rss_mb=self._probe.rss_mb(),
+            rss_mb=rss_mb,
         )
 
     def _cpu_secs(self) -> float:
@@ -162,6 +167,7 @@ class Run:
             late_secs=np.concatenate([share.late_secs for share in shares]),
             generator_cpu_percent=100 * busiest,
             server=cost,
+            notes=self._notes,
             was_interrupted=self._interruption.is_wanted,
         )
 
