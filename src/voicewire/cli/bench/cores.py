@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 
 CALLERS_PER_PROCESS = 400
-"""A process drives about twice as many on a core of 2023 before it is late."""
+"""About half of a core; a process drives twice as many before it is late (docs/bench.md)."""
 
 
 @dataclass(frozen=True, slots=True)
