@@ -177,7 +177,7 @@ async def test_ten_thousand_malformed_messages_leave_a_session_as_it_was(
     malformed: list[bytes | str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
-        serving(Echo(), vad_analyzer=ToneVAD()) as served,
+        serving(Echo(), vad_analyzer=ToneVAD(), audio_in_max_ahead_secs=1000) as served,
         Caller(served.url) as caller,
     ):
         stats = served.transport.stats

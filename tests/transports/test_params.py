@@ -22,6 +22,7 @@ DEFAULTS: dict[str, object] = {
     "audio_out_sample_rate": None,
     "audio_out_channels": 1,
     "audio_out_10ms_chunks": 4,
+    "audio_in_max_ahead_secs": 30.0,
     "audio_out_lead_secs": 0.08,
     "audio_out_max_queued_secs": 300.0,
     "audio_out_max_lag_secs": 10.0,

@@ -7,6 +7,7 @@ from voicewire.clock import Clock, TimerHandle
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.idle import ActivityTimer
 from voicewire.transports.inbound import Inbound
+from voicewire.transports.intake import Intake
 from voicewire.transports.outbound import Outbound
 
 
@@ -20,6 +21,8 @@ class CallerSession:
         clock: The time.
         session_timeout_secs: Longest time without a message; None is for ever.
         on_timeout: Called when that time has passed, once until the next message.
+        max_ahead_secs: How far ahead of real time the client may send.
+        rest: Called with the seconds for which nothing is to be read of a client that is further.
     """
 
     def __init__(
@@ -31,12 +34,16 @@ class CallerSession:
         clock: Clock,
         session_timeout_secs: float | None,
         on_timeout: Callable[[], None],
+        max_ahead_secs: float,
+        rest: Callable[[float], None],
     ) -> None:
         self.client = client
         self.outbound = outbound
         self._inbound = inbound
         self._clock = clock
         self._on_timeout = on_timeout
+        self._intake = Intake(max_ahead_secs, now=clock.now())
+        self._rest = rest
         self._closed = asyncio.Event()
         self._timer: TimerHandle | None = None
         self._activity: ActivityTimer | None = None
@@ -45,9 +52,12 @@ class CallerSession:
             self._check_activity(self._activity)
 
     def message_received(self, message: bytes | str) -> None:
-        if self._activity is not None and self._activity.touch(now=self._clock.now()):
+        now = self._clock.now()
+        if self._activity is not None and self._activity.touch(now=now):
             self._check_activity(self._activity)
-        self._inbound.take(message)
+        rest_secs = self._intake.take(self._inbound.take(message), now=now)
+        if rest_secs > 0:
+            self._rest(rest_secs)
 
     def writing_paused(self) -> None:
         self.outbound.writing_paused()

@@ -18,6 +18,9 @@ from voicewire.transports.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
+REST_SIGN_SECS = 0.5
+"""How often a peer of which nothing is read counts as heard of: its pongs cannot be."""
+
 DEAD_PEER_GRACE_SECS = 1.0
 """What a peer that answered no ping gets for answering our close."""
 
@@ -69,7 +72,7 @@ class Connection(asyncio.Protocol):
         self.num_bytes_received = 0
         self.num_bytes_sent = 0
         self._settings = settings or ConnectionSettings()
-        clock = clock or MonotonicClock()
+        self._clock = clock = clock or MonotonicClock()
         self._now = clock.now
         self._loop = asyncio.get_running_loop()
         self._transport = transport
@@ -87,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._held: bytearray | None = bytearray(early_bytes)
         self._is_catching_up = False
         self._is_reading = True
+        self._is_resting = False
+        self._rests_until = 0.0
         self._watchdog = Watchdog(
             clock,
             Liveness(self._settings.ping_interval_secs, self._settings.ping_timeout_secs),
@@ -134,6 +139,14 @@ class Connection(asyncio.Protocol):
         self.num_bytes_sent += self._engine.send(message)
         self.num_messages_sent += 1
 
+    def rest(self, secs: float) -> None:
+        """Read nothing for so many seconds; the peer's messages wait on its side."""
+        self._rests_until = max(self._rests_until, self._now() + secs)
+        if not self._is_resting and not self._is_lost:
+            self._is_resting = True
+            self._apply_reading()
+            self._clock.call_later(min(secs, REST_SIGN_SECS), self._wake)
+
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent; false as soon as either side has begun to close."""
@@ -160,6 +173,7 @@ class Connection(asyncio.Protocol):
         if not self.is_open:
             return
         self._engine.close(code, reason)
+        self._rests_until = 0.0
         # The peer's answer has to be read even if nobody ever called start.
         self._catch_up_soon()
 
@@ -243,8 +257,19 @@ class Connection(asyncio.Protocol):
         except Exception as exc:  # noqa: BLE001 - it is logged with its traceback
             self._receiver_failed(exc)
 
+    def _wake(self) -> None:
+        now = self._now()
+        self._watchdog.last_heard_at = now
+        remaining_secs = self._rests_until - now
+        if remaining_secs > 0 and self.is_open:
+            self._clock.call_later(min(remaining_secs, REST_SIGN_SECS), self._wake)
+            return
+        self._is_resting = False
+        self._catch_up_soon()
+        self._apply_reading()
+
     def _catch_up_soon(self) -> None:
-        if not self._is_catching_up and self._held is not None:
+        if not self._is_catching_up and self._held is not None and not self._is_resting:
             self._is_catching_up = True
             self._loop.call_soon(self._catch_up)
 
@@ -282,7 +307,7 @@ class Connection(asyncio.Protocol):
     # Flow.
 
     def _apply_reading(self) -> None:
-        wanted = self._held is None and not self.is_writing_paused
+        wanted = self._held is None and not self.is_writing_paused and not self._is_resting
         if wanted == self._is_reading or self._transport.is_closing():
             return
         self._is_reading = wanted

@@ -19,6 +19,13 @@ MAX_SAMPLE_RATES = 8
 """Different rates that one client may send. Each new one costs a filter, 2 ms of the event loop."""
 
 
+MIN_MESSAGE_SECS = 0.002
+"""What a message counts as at least, however short its audio: so many a second are read."""
+
+OTHER_BYTES_PER_SEC = 32_000
+"""What messages without audio count as: as much as 16 kHz audio of their length."""
+
+
 class Inbound:
     """One client's way in. Holds nothing of any other client.
 
@@ -52,18 +59,25 @@ class Inbound:
         if params.vad_analyzer is not None:
             self._vad = params.vad_analyzer.open(params.audio_in_sample_rate, on_vad_event, clock)
 
-    def take(self, message: bytes | str) -> None:
-        """Decode a message and act on it. A bad one is counted and logged, and that is all."""
+    def take(self, message: bytes | str) -> float:
+        """Decode a message and act on it; return how many seconds of the client's time it counts.
+
+        A bad one is counted and logged, and that is all.
+        """
         self._stats.messages_in += 1
+        secs = MIN_MESSAGE_SECS
         try:
             frame = self._deserialize(message)
-            if not isinstance(frame, InputAudioRawFrame):
-                self._push(frame)
-            elif self._params.audio_in_enabled:
-                self._convert(frame)
-                self._take_audio(frame)
+            if isinstance(frame, InputAudioRawFrame):
+                secs = max(secs, frame.duration_secs)
+                if self._params.audio_in_enabled:
+                    self._convert(frame)
+                    self._take_audio(frame)
+                return secs
+            self._push(frame)
         except FrameDecodeError as exc:
             self._refuse(exc)
+        return max(secs, len(message) / OTHER_BYTES_PER_SEC)
 
     def close(self) -> None:
         """Forget the client; nothing of it is emitted any more."""

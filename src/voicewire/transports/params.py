@@ -23,6 +23,8 @@ class TransportParams(Params):
             all the same.
         audio_in_sample_rate: Hertz that the pipeline gets; other rates are resampled.
         audio_in_channels: Channels that the pipeline gets; others are mixed.
+        audio_in_max_ahead_secs: How far ahead of real time a client may send, as one does that
+            sends a recording. Beyond that nothing is read of it until it is due.
         audio_out_enabled: Whether the bot's audio is sent.
         audio_out_sample_rate: Hertz that the client gets; None is the pipeline's own rate.
         audio_out_channels: Channels that the client gets.
@@ -44,6 +46,7 @@ class TransportParams(Params):
     audio_in_passthrough: bool | None = None
     audio_in_sample_rate: int = Field(default=16000, ge=8000, le=192_000)
     audio_in_channels: int = Field(default=1, ge=1, le=8)
+    audio_in_max_ahead_secs: float = Field(default=30.0, gt=0.0)
     audio_out_enabled: bool = False
     audio_out_sample_rate: int | None = Field(default=None, ge=8000, le=192_000)
     audio_out_channels: int = Field(default=1, ge=1, le=8)

@@ -94,3 +94,10 @@ class ListenerSettings(BaseModel):
 
     tcp_notsent_lowat_bytes: int | None = Field(default=16 * 1024, gt=0)
     """How much unsent speech the kernel may hold on top of ours (`TCP_NOTSENT_LOWAT`)."""
+
+    receive_buffer_bytes: int | None = Field(default=64 * 1024, gt=0)
+    """How much unread audio the kernel may hold (`SO_RCVBUF`): two seconds at 16 kHz.
+
+    The kernel's own choice grows to megabytes: minutes of stale speech of a client that sends too
+    fast. None leaves it to the kernel.
+    """

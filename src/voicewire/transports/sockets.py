@@ -105,3 +105,5 @@ def _set_options(sock: socket.socket, settings: ListenerSettings) -> None:
     lowat_bytes = settings.tcp_notsent_lowat_bytes
     if lowat_bytes is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, lowat_bytes)
+    if settings.receive_buffer_bytes is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer_bytes)

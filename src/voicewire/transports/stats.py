@@ -12,6 +12,7 @@ class TransportStats:
         clients: Callers who were let in.
         messages_in: Messages from clients, good and bad.
         messages_refused: Bad ones by kind of fault, such as `"truncated"`.
+        rests: Times that nothing was read of a client because it sent faster than real time.
         messages_out: Messages to clients.
         audio_out_dropped_secs: Bot audio that nobody could hear any more, or that did not fit.
         underruns: Times that a client had nothing left to play in mid-utterance.
@@ -22,6 +23,7 @@ class TransportStats:
     clients: int = 0
     messages_in: int = 0
     messages_refused: Counter[str] = field(default_factory=Counter)
+    rests: int = 0
     messages_out: int = 0
     audio_out_dropped_secs: float = 0.0
     underruns: int = 0

@@ -191,7 +191,13 @@ class WebsocketTransport(BaseTransport):
             clock=self._clock,
             session_timeout_secs=params.session_timeout,
             on_timeout=lambda: self._announce_timeout(tasks, client),
+            max_ahead_secs=params.audio_in_max_ahead_secs,
+            rest=lambda secs: self._let_rest(connection, secs),
         )
+
+    def _let_rest(self, connection: Connection, secs: float) -> None:
+        self.stats.rests += 1
+        connection.rest(secs)
 
     def _announce_timeout(self, tasks: TaskOwner, client: ClientConnection) -> None:
         tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
