@@ -3,9 +3,13 @@
 #   make serve                      the embedded bot on ws://localhost:8765
 #   make serve ARGS="--port 9000"   with options of `voicewire serve`
 #   make test                       lint, types, import contract and all tests
+#   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
+#   make bench QUICK=1              the same in some minutes, to see whether it works
 
 PYTHON ?= python3
 ARGS ?=
+ROUNDS ?= 5
+QUICK ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +19,7 @@ SYNC := $(UV) sync --frozen --inexact
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clean
+.PHONY: help serve test check bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,8 +38,13 @@ check: $(VENV)/.ready-to-test  ## Lint, types and the import contract.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, QUICK=1, ARGS="--no-long".
+	$(SAY) 'Measuring; Ctrl-C ends it and writes what there is'
+	@BENCH_COMMAND='make bench$(if $(QUICK), QUICK=1)$(if $(filter-out 5,$(ROUNDS)), ROUNDS=$(ROUNDS))$(if $(ARGS), ARGS="$(ARGS)")' \
+		$(BIN)/python -m benchmarks.side_by_side --rounds $(ROUNDS) $(if $(QUICK),--quick) $(ARGS)
+
 clean:  ## Remove the virtual environment and everything that was made by tools.
-	rm -rf $(VENV) .peer-venv dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .peer-venv .bench-venv-* dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 	find src tests scripts examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 

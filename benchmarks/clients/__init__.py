@@ -1,0 +1,1 @@
+"""Callers that `voicewire bench` does not have."""

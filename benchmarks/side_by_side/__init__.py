@@ -1,0 +1,1 @@
+"""`make bench`: voicewire beside its peers, on one machine, in one run."""
