@@ -100,8 +100,10 @@ def _figures(result: RunResult, totals: Totals) -> Iterable[str]:
             "Delays of a conversation", delays, "From the onset, or end, of speech.", wide=True
         )
     if totals.jitter_ms:
-        jitter = plots.jitter_distribution(result)
-        yield _figure("Output jitter", jitter, "How far messages come from their ideal time.")
+        is_alone = not totals.latency_ms
+        jitter = plots.jitter_distribution(result, wide=is_alone)
+        caption = "How far messages come from their ideal time."
+        yield _figure("Output jitter", jitter, caption, wide=is_alone)
     if totals.latency_ms and result.plan.sessions > 1:
         spread = plots.caller_spread(result)
         yield _figure("Caller by caller", spread, "Flat is fair.", wide=True)

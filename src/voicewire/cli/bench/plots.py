@@ -98,9 +98,11 @@ def latency_distribution(result: RunResult) -> str:
     return _distribution([("frame latency", 1000 * _latencies(result), FIRST)], "frame latency, ms")
 
 
-def jitter_distribution(result: RunResult) -> str:
-    jitter = np.concatenate([caller.heard.jitter_secs for caller in result.callers])
-    return _distribution([("output jitter", 1000 * jitter, SECOND)], "off the ideal schedule, ms")
+def jitter_distribution(result: RunResult, *, wide: bool) -> str:
+    jitter_ms = 1000 * np.concatenate([caller.heard.jitter_secs for caller in result.callers])
+    return _distribution(
+        [("output jitter", jitter_ms, SECOND)], "off the ideal schedule, ms", wide=wide
+    )
 
 
 def conversation_delays(result: RunResult) -> str:
