@@ -20,10 +20,13 @@ from voicewire import (
 from voicewire.sessions import Bot
 
 
-async def run_pipeline(transport: BaseTransport, *processors: Processor) -> None:
+async def run_pipeline(
+    transport: BaseTransport, *processors: Processor, allow_interruptions: bool = True
+) -> None:
     """Run a pipeline of `processors` until the caller leaves."""
     pipeline = Pipeline([transport.input(), *processors, transport.output()])
-    task = PipelineTask(pipeline, params=PipelineParams(audio_out_sample_rate=16000))
+    params = PipelineParams(audio_out_sample_rate=16000, allow_interruptions=allow_interruptions)
+    task = PipelineTask(pipeline, params=params)
     await PipelineRunner().run(task)
 
 

@@ -225,20 +225,25 @@ class BatchEngine:
     def _run(self) -> None:
         """Judge windows until `stop`; the worker thread's whole life."""
         rested_at = 0.0
-        while True:
-            with self._work:
-                self._sleep_until(rested_at)
-                if self._is_stopped:
-                    return
-                rested_at = time.monotonic() + self._spacing_secs
-                batch, windows, states = self._take_batch()
-            confidences = self._infer(windows, states)
-            with self._work:
-                self._finish_batch(batch, None if confidences is None else states)
-            answers = zip(
-                batch, confidences or [0.0] * len(batch), volumes(windows).tolist(), strict=True
-            )
-            self._deliver(list(answers))
+        while not self._is_stopped:
+            rested_at = self._run_batch(rested_at)
+
+    def _run_batch(self, rested_at: float) -> float:
+        """Run the next batch, after `rested_at`; return until when to rest after it."""
+        with self._work:
+            self._sleep_until(rested_at)
+            if self._is_stopped:
+                return rested_at
+            rested_at = time.monotonic() + self._spacing_secs
+            batch, windows, states = self._take_batch()
+        confidences = self._infer(windows, states)
+        with self._work:
+            self._finish_batch(batch, None if confidences is None else states)
+        answers = zip(
+            batch, confidences or [0.0] * len(batch), volumes(windows).tolist(), strict=True
+        )
+        self._deliver(list(answers))
+        return rested_at
 
     def _sleep_until(self, rested_at: float) -> None:
         """Sleep until there is work; and until `rested_at`, unless windows pile up before."""
