@@ -59,7 +59,7 @@ async def send_much(transport: SessionTransport) -> None:
 
     @transport.event_handler("on_client_connected")
     async def send(_: SessionTransport, client: ClientConnection) -> None:
-        for _ in range(100):
+        for _number in range(100):
             await task.queue_frame(OutputTransportMessageFrame("x" * 60_000))
 
     await PipelineRunner().run(task)
