@@ -49,6 +49,25 @@ def load_main(name: str) -> Any:
     return runpy.run_path(str(EXAMPLES / name), run_name="example")["main"]
 
 
+async def test_many_callers_each_hear_their_own_echo(
+    frame_class: Any, free_tcp_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = asyncio.ensure_future(load_main("many_callers.py")(free_tcp_port))
+    url = f"ws://127.0.0.1:{free_tcp_port}"
+    async with call(url, frame_class) as low, call(url, frame_class) as high:
+        low.say(tone(440, 1.0, MIC_SAMPLE_RATE))
+        high.say(tone(880, 1.0, MIC_SAMPLE_RATE))
+        await asyncio.sleep(1.5)
+    await asyncio.sleep(0.5)
+    server.cancel()
+    await asyncio.gather(server, return_exceptions=True)
+
+    for client, pitch in ((low, 440), (high, 880)):
+        heard = b"".join(message.audio.audio for message in client.messages)
+        assert loudest_hz(heard, MIC_SAMPLE_RATE) == pytest.approx(pitch, abs=3)
+    assert capsys.readouterr().out.count("has left after") == 2
+
+
 async def test_echo_plays_back_what_it_hears(frame_class: Any, free_tcp_port: int) -> None:
     bot = asyncio.ensure_future(load_main("echo.py")(free_tcp_port))
     async with call(f"ws://127.0.0.1:{free_tcp_port}", frame_class) as client:
