@@ -4,7 +4,7 @@
 #   make serve ARGS="--port 9000"   with options of `voicewire serve`
 #   make test                       lint, types, import contract and all tests
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
-#   make bench QUICK=1              the same in some minutes, to see whether it works
+#   make bench QUICK=1              the same in ten minutes, to see whether it works
 
 PYTHON ?= python3
 ARGS ?=

@@ -1,7 +1,7 @@
 """Pipecat for many callers: its FastAPI transport on uvicorn with uvloop, as its documents have it.
 
 python -m benchmarks.bots.pipecat_fastapi {echo,vad,talker}, in the environment `pipecat`. Nothing
-of Pipecat is switched off but its log on the terminal, which would cost it more than all else.
+of Pipecat is switched off.
 """
 
 import socket
@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
-from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame
 from pipecat.pipeline.pipeline import Pipeline
@@ -85,8 +84,6 @@ async def run_bot(websocket: WebSocket, bot: str) -> None:
 
 
 def main(bot: str) -> None:
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR")
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
 
     @asynccontextmanager

@@ -2,9 +2,7 @@
 
 import asyncio
 import socket
-import sys
 
-from loguru import logger
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.serializers.protobuf import ProtobufFrameSerializer
@@ -19,8 +17,6 @@ from benchmarks.bots.process import announce, prepare
 
 
 async def main() -> None:
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     transport = SingleClientWebsocketServerTransport(

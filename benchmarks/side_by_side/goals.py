@@ -12,6 +12,9 @@ CHUNK_MS = 40.0
 MAX_DRIFT_MS = 1.0
 """Of the median latency, from the first tenth of the long run to the last one, that is noise."""
 
+MAX_LEFT_MS = CHUNK_MS / 2
+"""Of the latency after a stall, above that before it, that is noise."""
+
 MAX_GROWTH_PERCENT = 2.0
 """Of memory, from the second tenth of the long run to the last one, that is noise."""
 
@@ -106,8 +109,8 @@ def drift(records: Sequence[Record]) -> Reached:
         return NOT_MEASURED
     p50 = [part["p50"] for part in runs[-1]["timeline"]]
     first, last = _ends(p50, skipped=0)
-    words = f"median latency {first:.1f} → {last:.1f} ms in {runs[-1]['secs'] / 60:.0f} min"
-    return Reached(words, abs(last - first) <= MAX_DRIFT_MS)
+    words = f"median latency {first:.1f} → {last:.1f} ms in {runs[-1]['secs'] / 60:.1f} min"
+    return Reached(words, last - first <= MAX_DRIFT_MS)
 
 
 def reserve_after_stall(records: Sequence[Record]) -> Reached:
@@ -127,13 +130,14 @@ def latency_after_stall(records: Sequence[Record]) -> Reached:
     runs = select(records, "stall", "mailbox")
     if not runs or len(runs[-1]["timeline"]) < 2:
         return NOT_MEASURED
-    first, last = stall_latencies(runs[-1])
-    return Reached(f"median latency {first:.1f} → {last:.1f} ms", last - first <= 5.0)
+    p50, p99 = (stall_latencies(runs[-1], key) for key in ("p50", "p99"))
+    words = f"p50 {p50[0]:.1f} → {p50[1]:.1f} ms, p99 {p99[0]:.1f} → {p99[1]:.1f} ms"
+    return Reached(words, all(last - first <= MAX_LEFT_MS for first, last in (p50, p99)))
 
 
-def stall_latencies(run: Record) -> tuple[float, float]:
-    """Return the median latency before a stall, and at the end, in milliseconds."""
-    return _ends([part["p50"] for part in run["timeline"]], skipped=0)
+def stall_latencies(run: Record, key: str) -> tuple[float, float]:
+    """Return a percentile of the latency before a stall, and at the end, in milliseconds."""
+    return _ends([part[key] for part in run["timeline"]], skipped=0)
 
 
 def barge_in(records: Sequence[Record]) -> Reached:
@@ -200,7 +204,7 @@ def flat_memory(records: Sequence[Record]) -> Reached:
     if not runs or len(runs[-1]["rss_mb"]) < 4:
         return NOT_MEASURED
     first, last = _ends([sample["mb"] for sample in runs[-1]["rss_mb"]], skipped=1)
-    words = f"{first:.1f} → {last:.1f} MB in {runs[-1]['secs'] / 60:.0f} min"
+    words = f"{first:.1f} → {last:.1f} MB in {runs[-1]['secs'] / 60:.1f} min"
     return Reached(words, last <= first * (1 + MAX_GROWTH_PERCENT / 100))
 
 

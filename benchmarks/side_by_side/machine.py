@@ -1,11 +1,12 @@
 """The machine: which core is whose, what it is, and what runs on it."""
 
+import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,16 @@ def _commit() -> str:
 
 def _versions() -> dict[str, dict[str, str]]:
     """Return the version of each package that matters, by environment."""
-    found = {
-        "voicewire": {
-            name: version(name) for name in ("voicewire", "uvloop", "websockets", "numpy")
-        }
-    }
-    for environment in ENVIRONMENTS:
-        lines = environment.requirements.read_text().splitlines()
-        pins = dict(line.split(" ;")[0].split("==") for line in lines if "==" in line[:40])
-        found[environment.name] = {name: pins[name] for name in SHOWN_VERSIONS if name in pins}
-    return found
+    pythons = {"voicewire": Path(sys.executable)}
+    pythons |= {environment.name: environment.python for environment in ENVIRONMENTS}
+    return {name: _versions_in(python) for name, python in pythons.items()}
+
+
+def _versions_in(python: Path) -> dict[str, str]:
+    ask = (
+        "import importlib.metadata as m, json;"
+        "print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
+    )
+    told = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False).stdout
+    installed = json.loads(told) if told else {}
+    return {name: installed[name] for name in SHOWN_VERSIONS if name in installed}

@@ -40,7 +40,7 @@ class Sizes:
         long_secs: Of the long run; 0 leaves it out.
     """
 
-    secs: float = 6.0
+    secs: float = 5.0
     callers: int = 300
     idle_callers: int = 2000
     long_secs: float = 600.0

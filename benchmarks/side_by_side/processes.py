@@ -25,6 +25,9 @@ SETTLE_SECS = 0.7
 
 STOP_SECS = 10.0
 
+QUIET = os.environ | {"LOGURU_LEVEL": "ERROR"}
+"""For servers: Pipecat's log on the terminal would cost it more than all else."""
+
 OUR_PYTHON = Path(sys.executable)
 
 
@@ -100,7 +103,7 @@ def serving(name: str) -> Iterator[Server]:
     with pinned(SERVER_CORE):
         process = subprocess.Popen(
             [side.python, "-m", *side.arguments],
-            cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True,
+            cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True, env=QUIET,
         )  # fmt: skip
     assert process.stdout is not None
     try:

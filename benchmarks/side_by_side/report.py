@@ -162,10 +162,10 @@ def _stalls(records: Sequence[Record]) -> str:
     lines = ["### A stall of the event loop of 500 ms, once, under a small load", ""]
     for run in runs:
         if "timeline" in run and len(run["timeline"]) > 1:
-            first, last = stall_latencies(run)
+            p50, p99 = (stall_latencies(run, key) for key in ("p50", "p99"))
             lines.append(
-                f"- Live echo, {SIDE_TITLES[run['side']]}: median latency {first:.1f} ms before, "
-                f"{last:.1f} ms seven seconds after"
+                f"- Live echo, {SIDE_TITLES[run['side']]}: latency p50 {p50[0]:.1f} ms before, "
+                f"{p50[1]:.1f} ms seven seconds after; p99 {p99[0]:.1f} and {p99[1]:.1f} ms"
             )
         elif "before_ms" in run and run["before_ms"] is not None:
             name = "Pipecat on FastAPI" if "pipecat" in run["side"] else "voicewire"
