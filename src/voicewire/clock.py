@@ -64,8 +64,8 @@ class MonotonicClock:
         self._wake_up: asyncio.TimerHandle | None = None
         self._wakes_at = 0.0
 
-    def now(self) -> float:
-        return time.monotonic()
+    # Not a method that calls it: this is asked several times for each frame.
+    now = staticmethod(time.monotonic)
 
     def call_later(self, delay_secs: float, callback: Callable[[], None]) -> TimerHandle:
         loop = asyncio.get_running_loop()

@@ -286,6 +286,54 @@ def test_one_timer_is_enough() -> None:
     assert way.clock.num_timers == 0
 
 
+def live(way: Exit, secs: float) -> None:
+    """Bring audio as a microphone does."""
+    for _ in range(round(secs / 0.02)):
+        way.clock.advance(0.02)
+        way.say(0.02)
+
+
+def test_a_live_source_is_sent_as_it_comes_in_whole_chunks() -> None:
+    way = Exit()
+    live(way, 2.0)
+    assert {round(sent.secs, 6) for sent in way.wire.audio} == {CHUNK_SECS}
+    assert way.wire.audio_secs == pytest.approx(2.0)
+
+
+def test_a_standstill_leaves_nothing_of_a_live_source_late() -> None:
+    way = Exit()
+    live(way, 1.0)
+    way.clock.stall(0.5)
+    way.clock.advance(0.0)  # Timers come first, then what the sockets hold.
+    for _ in range(25):
+        way.say(0.02)
+    live(way, 0.5)
+    assert way.wire.audio_secs == pytest.approx(2.0)
+    assert way.reports.log.count("started") == 1
+
+
+def test_the_bot_of_a_source_that_ends_in_a_standstill_stops_all_the_same() -> None:
+    way = Exit()
+    live(way, 1.0)
+    way.clock.stall(0.5)
+    way.clock.advance(0.2)
+    assert way.reports.log[-1] == "stopped"
+
+
+def test_the_last_piece_of_a_stream_is_not_held_back() -> None:
+    way = Exit()
+    live(way, 0.1)
+    way.clock.advance(0.15)
+    assert way.wire.audio_secs == pytest.approx(0.1)
+
+
+def test_the_end_of_a_short_sound_follows_without_a_gap() -> None:
+    way = Exit()
+    way.say(0.05)
+    way.clock.advance(CHUNK_SECS - 0.02 + TIMER_SECS)
+    assert way.wire.audio_secs == pytest.approx(0.05)
+
+
 def test_every_chunk_goes_on_downstream_in_the_clients_format() -> None:
     way = Exit(sample_rate=24000, add_wav_header=True)
     way.say(0.2)

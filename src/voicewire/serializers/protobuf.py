@@ -75,9 +75,9 @@ class ProtobufFrameSerializer(FrameSerializer):
         if isinstance(data, str):
             message = "a text message; this wire has only binary ones"
             raise FrameDecodeError("text_message", message)
-        mould = self._audio_mould
-        if mould.fits(data):
-            return mould.cast(data)
+        frame = self._audio_mould.cast(data)
+        if frame is not None:
+            return frame
         if not data:
             message = "an empty message; expected a protobuf Frame"
             raise FrameDecodeError("empty_message", message)
@@ -153,15 +153,15 @@ class _AudioMould(NamedTuple):
             content.name,
         )
 
-    def fits(self, data: bytes) -> bool:
-        return (
-            len(data) == self.num_bytes
-            and data.startswith(self.head)
-            and data.endswith(self.tail)
-            and not data.startswith(b"RIFF", self.start)
-        )
-
-    def cast(self, data: bytes) -> InputAudioRawFrame:
+    def cast(self, data: bytes) -> InputAudioRawFrame | None:
+        """Return the frame in a message of this shape, None for any other message."""
+        if (
+            len(data) != self.num_bytes
+            or not data.startswith(self.head)
+            or not data.endswith(self.tail)
+            or data.startswith(b"RIFF", self.start)
+        ):
+            return None
         frame = InputAudioRawFrame(data[self.start : self.end], self.sample_rate, self.num_channels)
         if self.name:
             frame.name = self.name

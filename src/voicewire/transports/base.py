@@ -20,6 +20,7 @@ class BaseTransport(EventEmitter, ABC):
 
     Attributes:
         stats: What has been counted since the transport was made.
+        outbound: The way out to the caller, None while there is none.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class BaseTransport(EventEmitter, ABC):
         super().__init__(*event_names)
         self.params = params
         self.stats = TransportStats()
+        self.outbound: Outbound | None = None
         self._input_name = input_name
         self._output_name = output_name
         self._input: InputTransport | None = None
@@ -94,8 +96,3 @@ class BaseTransport(EventEmitter, ABC):
     @abstractmethod
     async def shut(self) -> None:
         """Let go of everything. Called by each end; the first call counts."""
-
-    @property
-    @abstractmethod
-    def outbound(self) -> Outbound | None:
-        """The way out to the caller, None while there is none."""

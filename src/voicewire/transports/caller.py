@@ -41,6 +41,7 @@ class CallerSession:
         self.outbound = outbound
         self._inbound = inbound
         self._clock = clock
+        self._now = clock.now
         self._on_timeout = on_timeout
         self._intake = Intake(max_ahead_secs, now=clock.now())
         self._rest = rest
@@ -52,7 +53,7 @@ class CallerSession:
             self._check_activity(self._activity)
 
     def message_received(self, message: bytes | str) -> None:
-        now = self._clock.now()
+        now = self._now()
         if self._activity is not None and self._activity.touch(now=now):
             self._check_activity(self._activity)
         rest_secs = self._intake.take(self._inbound.take(message), now=now)

@@ -203,7 +203,9 @@ class Connection(asyncio.Protocol):
         self._watchdog.last_heard_at = self._now()
         self.num_bytes_received += len(data)
         if self._held is None:
-            self._take(data)
+            rest = self._engine.receive(data)
+            if rest:
+                self._hold(rest)
         else:
             # A read that was under way when reading was paused.
             self._held += data
@@ -243,12 +245,10 @@ class Connection(asyncio.Protocol):
 
     # Receiving.
 
-    def _take(self, data: bytes) -> None:
-        rest = self._engine.receive(data)
-        if rest:
-            self._held = bytearray(rest)
-            self._apply_reading()
-            self._catch_up_soon()
+    def _hold(self, rest: bytes) -> None:
+        self._held = bytearray(rest)
+        self._apply_reading()
+        self._catch_up_soon()
 
     def _deliver(self, message: bytes | str) -> None:
         self.num_messages_received += 1
@@ -278,8 +278,9 @@ class Connection(asyncio.Protocol):
         if self._held is None:
             return
         data, self._held = bytes(self._held), None
-        if data:
-            self._take(data)
+        rest = self._engine.receive(data)
+        if rest:
+            self._hold(rest)
         self._apply_reading()
 
     # Ending.

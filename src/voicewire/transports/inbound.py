@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from voicewire.audio.pcm import mix_channels
+from voicewire.audio.pcm import duration_secs, mix_channels
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.clock import Clock
 from voicewire.errors import FrameDecodeError
@@ -50,6 +50,8 @@ class Inbound:
     ) -> None:
         self._serializer = serializer
         self._params = params
+        self._is_audio_enabled = params.audio_in_enabled
+        self._passes_audio = params.passes_audio_in
         self._stats = stats
         self._push = push
         self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
@@ -65,19 +67,14 @@ class Inbound:
         A bad one is counted and logged, and that is all.
         """
         self._stats.messages_in += 1
-        secs = MIN_MESSAGE_SECS
         try:
             frame = self._deserialize(message)
             if isinstance(frame, InputAudioRawFrame):
-                secs = max(secs, frame.duration_secs)
-                if self._params.audio_in_enabled:
-                    self._convert(frame)
-                    self._take_audio(frame)
-                return secs
-            self._push(frame)
+                return self._take_audio(frame)
+            self._take_other(frame)
         except FrameDecodeError as exc:
             self._refuse(exc)
-        return max(secs, len(message) / OTHER_BYTES_PER_SEC)
+        return max(MIN_MESSAGE_SECS, len(message) / OTHER_BYTES_PER_SEC)
 
     def close(self) -> None:
         """Forget the client; nothing of it is emitted any more."""
@@ -86,7 +83,7 @@ class Inbound:
 
     def _deserialize(self, message: bytes | str) -> Frame:
         try:
-            frame = self._serializer.deserialize(message)
+            return self._serializer.deserialize(message)
         except FrameDecodeError:
             raise
         except Exception as exc:
@@ -95,12 +92,14 @@ class Inbound:
                 "serializer_failed",
                 f"{type(exc).__name__} in {type(self._serializer).__name__}.deserialize",
             ) from exc
+
+    def _take_other(self, frame: Frame) -> None:
         if isinstance(frame, TextFrame) and not self._params.text_in_enabled:
             raise FrameDecodeError(
                 "text_not_enabled",
                 f"{type(frame).__name__} from a client; set text_in_enabled=True to take it",
             )
-        return frame
+        self._push(frame)
 
     def _convert(self, frame: InputAudioRawFrame) -> None:
         """Bring audio to the pipeline's format."""
@@ -120,13 +119,16 @@ class Inbound:
         frame.sample_rate = converter.sample_rate
         frame.num_channels = converter.num_channels
 
-    def _take_audio(self, frame: InputAudioRawFrame) -> None:
-        if not frame.audio:  # The resampler waits for more.
-            return
-        if self._params.passes_audio_in:
-            self._push(frame)
-        if self._vad is not None:
-            self._vad.feed(mix_channels(frame.audio, frame.num_channels, 1))
+    def _take_audio(self, frame: InputAudioRawFrame) -> float:
+        secs = duration_secs(len(frame.audio), frame.sample_rate, frame.num_channels)
+        if self._is_audio_enabled:
+            self._convert(frame)
+            if frame.audio:  # Otherwise the resampler waits for more.
+                if self._passes_audio:
+                    self._push(frame)
+                if self._vad is not None:
+                    self._vad.feed(mix_channels(frame.audio, frame.num_channels, 1))
+        return secs if secs > MIN_MESSAGE_SECS else MIN_MESSAGE_SECS
 
     def _refuse(self, error: FrameDecodeError) -> None:
         self._stats.messages_refused[error.kind] += 1

@@ -21,5 +21,8 @@ class Intake:
 
     def take(self, secs: float, *, now: float) -> float:
         """Take note of `secs` of audio; return for how long nothing more is to be read."""
-        self._recorded_until = max(self._recorded_until, now) + secs
-        return max(0.0, self._recorded_until - now - self._max_ahead_secs)
+        if self._recorded_until < now:
+            self._recorded_until = now
+        self._recorded_until += secs
+        rest_secs = self._recorded_until - now - self._max_ahead_secs
+        return rest_secs if rest_secs > 0.0 else 0.0

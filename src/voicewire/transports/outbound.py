@@ -21,8 +21,15 @@ BOT_STOP_SECS = 0.35
 """Silence after which the bot counts as having stopped: longer than a pause between sentences."""
 
 SHORT_CHUNK_MARGIN_SECS = 0.02
-"""A piece shorter than a chunk waits for more until the client is this close to running dry, and in
-any case for as long as a chunk lasts."""
+"""A piece shorter than a chunk waits for more until the client is this close to running dry."""
+
+SHORT_CHUNK_WAIT_SECS = 0.1
+"""How long it waits in any case for a source that brings pieces shorter than a chunk: a live one
+leaves the client always close to running dry."""
+
+STANDSTILL_SECS = 0.05
+"""A timer that comes later than this tells of a standstill. What has come meanwhile is read first:
+the bot of a live source has not stopped because nobody listened to it."""
 
 TIMER_RESOLUTION_SECS = 0.001
 """What is due within this is due now: clocks' timers are no finer."""
@@ -97,10 +104,11 @@ class Outbound:
             params.audio_out_10ms_chunks * 0.01, sample_rate, params.audio_out_channels
         )
         self._chunk_secs = self._secs(self._chunk_bytes)
-        self._audio_came_at = 0.0
+        self._more_until = 0.0
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
         self._clock = clock
+        self._now = clock.now
         self._stats = stats
         self._events = events
         self._queue = SendQueue(
@@ -119,6 +127,7 @@ class Outbound:
         self._is_closed = False
         self._timer: TimerHandle | None = None
         self._timer_due_at = 0.0
+        self._stops_not_before = 0.0
         self._lag_timer: TimerHandle | None = None
 
     def put(self, frame: Frame) -> None:
@@ -133,7 +142,8 @@ class Outbound:
             return
         try:
             if isinstance(frame, OutputAudioRawFrame):
-                self._audio_came_at = self._clock.now()
+                is_piece = len(frame.audio) < self._chunk_bytes
+                self._more_until = self._now() + SHORT_CHUNK_WAIT_SECS if is_piece else 0.0
                 if not self._queue.append_audio(frame):
                     self._let_go(frame)
             else:
@@ -163,7 +173,7 @@ class Outbound:
             self._stats.interruptions += 1
             self._stop_speaking(interrupted=True)
         if self._send(frame):  # Then this client knows how to flush.
-            self._pacer.flush(now=self._clock.now())
+            self._pacer.flush(now=self._now())
         self._pump()
 
     def writing_paused(self) -> None:
@@ -210,36 +220,37 @@ class Outbound:
             return
         self._is_pumping = True
         try:
-            delay_secs = self._send_due()
+            due_at = self._send_due()
         finally:
             self._is_pumping = False
-        if delay_secs is not None and not self._is_closed:
-            self._look_again_in(delay_secs)
-        elif self._timer is not None:
+        if due_at is None or self._is_closed:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        elif self._timer is None:
+            self._look_again_at(due_at)
+        elif due_at < self._timer_due_at:  # One that fires before is left to look again.
             self._timer.cancel()
-            self._timer = None
+            self._look_again_at(due_at)
 
-    def _look_again_in(self, delay_secs: float) -> None:
-        """Set the timer, unless it fires earlier already: then it will be set again."""
-        due_at = self._clock.now() + delay_secs
-        if self._timer is not None:
-            if self._timer_due_at <= due_at:
-                return
-            self._timer.cancel()
+    def _look_again_at(self, due_at: float) -> None:
         self._timer_due_at = due_at
-        self._timer = self._clock.call_later(delay_secs, self._timer_fired)
+        self._timer = self._clock.call_later(due_at - self._now(), self._timer_fired)
 
     def _timer_fired(self) -> None:
         self._timer = None
+        now = self._now()
+        if now - self._timer_due_at > STANDSTILL_SECS:
+            self._stops_not_before = now + STANDSTILL_SECS
         self._pump()
 
     def _send_due(self) -> float | None:
-        """Send what is due; return the seconds until more is, or None if nothing waits."""
+        """Send what is due; return when more is, or None if nothing waits."""
         while not self._is_closed and not self._wire.is_writing_paused:
-            now = self._clock.now()
-            delay_secs = self._delay(now)
-            if delay_secs > TIMER_RESOLUTION_SECS:
-                return delay_secs
+            now = self._now()
+            due_at = self._due_at(now)
+            if due_at > now + TIMER_RESOLUTION_SECS:
+                return due_at
             head = self._queue.head
             if head is None:
                 if not self._is_bot_speaking:
@@ -253,36 +264,28 @@ class Outbound:
                 self._send_chunk(now)
         return None
 
-    def _delay(self, now: float) -> float:
-        """Return the seconds until the head of the queue, or its end, has its turn."""
+    def _due_at(self, now: float) -> float:
+        """Return when the head of the queue, or its end, has its turn."""
         head = self._queue.head
         if isinstance(head, bytearray):
             is_short = len(head) < self._chunk_bytes
-            delay_secs = self._pacer.send_delay(
+            if is_short and len(self._queue) == 1:
+                # More may come. If not: when the client is close to running dry.
+                if self._more_until > now:
+                    return self._more_until
+                latest = self._pacer.plays_until(now=now) - SHORT_CHUNK_MARGIN_SECS
+                if latest > now:
+                    return latest
+            return now + self._pacer.send_delay(
                 now=now,
                 duration_secs=self._secs(len(head)) if is_short else self._chunk_secs,
                 waiting_secs=self._secs(self._queue.num_audio_bytes),
             )
-            if is_short and len(self._queue) == 1:
-                return max(delay_secs, self._wait_for_more(now))
-            return delay_secs
-        if isinstance(head, EndFrame | StopFrame):
-            return self._pacer.buffered_secs(now=now)
         if head is None and self._is_bot_speaking:
-            pacer = self._pacer
-            return pacer.buffered_secs(now=now) + BOT_STOP_SECS - pacer.dry_secs(now=now)
-        return 0.0
-
-    def _wait_for_more(self, now: float) -> float:
-        """Return how long a piece shorter than a chunk may wait for the rest of it.
-
-        As long as the client has enough to play, or, of a live source, which leaves it nothing, as
-        long as the next piece may take to come.
-        """
-        return max(
-            self._pacer.buffered_secs(now=now) - SHORT_CHUNK_MARGIN_SECS,
-            self._audio_came_at + self._chunk_secs - now,
-        )
+            return max(self._pacer.plays_until(now=now) + BOT_STOP_SECS, self._stops_not_before)
+        if isinstance(head, EndFrame | StopFrame):
+            return self._pacer.plays_until(now=now)
+        return now
 
     def _send_frame(self) -> None:
         frame = self._queue.take_frame()
@@ -325,7 +328,7 @@ class Outbound:
         self._stop_speaking(interrupted=False)
 
     def _stop_speaking(self, *, interrupted: bool) -> None:
-        buffered_secs = self._pacer.buffered_secs(now=self._clock.now())
+        buffered_secs = self._pacer.buffered_secs(now=self._now())
         self._is_bot_speaking = False
         self._events.on_bot_stopped(
             interrupted=interrupted,

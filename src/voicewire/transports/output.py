@@ -19,7 +19,6 @@ from voicewire.frames import (
     SystemFrame,
 )
 from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
-from voicewire.transports.outbound import Outbound
 
 if TYPE_CHECKING:
     from voicewire.transports.base import BaseTransport
@@ -36,6 +35,7 @@ class OutputTransport(InlineProcessor):
     def __init__(self, transport: "BaseTransport", *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._transport = transport
+        self._is_audio_enabled = transport.params.audio_out_enabled
         self._has_warned_of_mute = False
         self._system_actions: dict[type[Frame], Callable[[Any], None]] = {
             StartFrame: self._on_start,
@@ -61,6 +61,8 @@ class OutputTransport(InlineProcessor):
     def process(self, frame: Frame, direction: FrameDirection) -> None:
         if direction is UPSTREAM:
             self.push(frame, UPSTREAM)
+        elif isinstance(frame, OutputAudioRawFrame):
+            self._put_audio(frame)
         elif isinstance(frame, SystemFrame):
             action = self._system_actions.get(type(frame))
             if action is not None:
@@ -87,20 +89,22 @@ class OutputTransport(InlineProcessor):
     def on_output_error(self, message: str, exception: Exception) -> None:
         self.report_error(message, exception)
 
+    def _put_audio(self, frame: OutputAudioRawFrame) -> None:
+        outbound = self._transport.outbound
+        if not self._is_audio_enabled and not self._has_warned_of_mute:
+            self._has_warned_of_mute = True
+            logger.warning("%s drops all audio without audio_out_enabled=True", self.name)
+        if outbound is not None and self._is_audio_enabled:
+            outbound.put(frame)
+        else:
+            self._transport.stats.audio_out_dropped_secs += frame.duration_secs
+
     def _put(self, frame: Frame) -> None:
         outbound = self._transport.outbound
-        if isinstance(frame, OutputAudioRawFrame) and not self._can_speak(outbound):
-            self._transport.stats.audio_out_dropped_secs += frame.duration_secs
-        elif outbound is None:
+        if outbound is None:
             self.on_sent(frame)
         else:
             outbound.put(frame)
-
-    def _can_speak(self, outbound: Outbound | None) -> bool:
-        if not self._transport.params.audio_out_enabled and not self._has_warned_of_mute:
-            self._has_warned_of_mute = True
-            logger.warning("%s drops all audio without audio_out_enabled=True", self.name)
-        return outbound is not None and self._transport.params.audio_out_enabled
 
     def _on_start(self, frame: Frame) -> None:
         self._transport.begin()

@@ -44,7 +44,9 @@ class Pacer:
         """
         if self._plays_until is None:
             return 0.0
-        ahead_secs = max(self._lead_secs, duration_secs + MIN_MARGIN_SECS)
+        ahead_secs = duration_secs + MIN_MARGIN_SECS
+        if ahead_secs < self._lead_secs:
+            ahead_secs = self._lead_secs
         if self._in_time_until + waiting_secs - now <= ahead_secs:
             return 0.0
         return max(0.0, self._plays_until + duration_secs - ahead_secs - now)
@@ -55,6 +57,10 @@ class Pacer:
             self._plays_until = now
         self._plays_until += duration_secs
         self._in_time_until = max(self._in_time_until, now - MAX_CATCH_UP_SECS) + duration_secs
+
+    def plays_until(self, *, now: float) -> float:
+        """Return when the client has played, perhaps long ago, all that was sent."""
+        return now if self._plays_until is None else self._plays_until
 
     def buffered_secs(self, *, now: float) -> float:
         """Return how much the client still has to play."""

@@ -77,7 +77,13 @@ class SendQueue:
             ValueError: The audio is no bytes, its format is outside of `audio.format`'s bounds, or
                 a sample is not whole.
         """
-        self._check_samples(frame)
+        if not (
+            type(frame.audio) is bytes
+            and frame.sample_rate == self.sample_rate
+            and frame.num_channels == self.num_channels
+            and not len(frame.audio) % self._sample_bytes
+        ):
+            _check_samples(frame)
         if isinstance(frame, TTSAudioRawFrame) and frame.context_id is not None:
             if frame.context_id == self._cut_context_id:
                 return False
@@ -155,16 +161,6 @@ class SendQueue:
         self.num_audio_bytes = 0
         self._begin_stream()
         return frames, dropped_secs
-
-    def _check_samples(self, frame: OutputAudioRawFrame) -> None:
-        is_plain = (
-            type(frame.audio) is bytes
-            and frame.sample_rate == self.sample_rate
-            and frame.num_channels == self.num_channels
-            and not len(frame.audio) % self._sample_bytes
-        )
-        if not is_plain:
-            _check_samples(frame)
 
     def _append_pcm(self, pcm: bytes) -> None:
         if not pcm:

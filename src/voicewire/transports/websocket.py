@@ -81,10 +81,6 @@ class WebsocketTransport(BaseTransport):
         """The caller, None while there is none."""
         return self._session.client if self._session else None
 
-    @property
-    def outbound(self) -> Outbound | None:
-        return self._session.outbound if self._session else None
-
     async def open(self, setup: ProcessorSetup) -> None:
         if self._is_shut:
             raise RuntimeError("this transport has been in a pipeline that is over; make a new one")
@@ -134,6 +130,7 @@ class WebsocketTransport(BaseTransport):
     async def _visit(self, connection: Connection, client: ClientConnection) -> None:
         """See one caller through, from hello to goodbye."""
         session = self._session = self._make_session(connection, client)
+        self.outbound = session.outbound
         self.stats.clients += 1
         try:
             self.input().push(ClientConnectedFrame())
@@ -141,7 +138,7 @@ class WebsocketTransport(BaseTransport):
             await self._tell("on_client_connected", session)
             await session.wait_closed()
         finally:
-            self._session = None
+            self._session = self.outbound = None
             connection.abort()
             self.input().caller_left()
         await self._tell("on_client_disconnected", session)
