@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from voicewire.clock import MonotonicClock
+from voicewire.clock import MonotonicClock, TimerHandle
 from voicewire.testing import VirtualClock
 
 
@@ -130,6 +130,23 @@ async def test_a_call_of_the_real_clock_never_comes_early() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_sooner_call_is_not_kept_waiting_by_one_that_was_asked_for_before() -> None:
+    clock, calls = MonotonicClock(), list[str]()
+    done = asyncio.Event()
+
+    def late() -> None:
+        calls.append("late")
+        done.set()
+
+    clock.call_later(0.015, late)
+    clock.call_later(0.002, lambda: calls.append("soon"))
+    asyncio.get_running_loop().call_later(0.008, lambda: calls.append("between"))
+    await done.wait()
+
+    assert calls == ["soon", "between", "late"]
+
+
+@pytest.mark.anyio
 async def test_a_call_that_fails_does_not_keep_the_others_from_theirs() -> None:
     clock, called = MonotonicClock(), asyncio.Event()
     failures: list[object] = []
@@ -171,6 +188,22 @@ async def test_timers_that_are_set_and_cancelled_for_ever_take_no_room() -> None
         clock.call_later(60.0, lambda: None).cancel()
 
     assert len(clock._heap) < 1000
+
+
+@pytest.mark.anyio
+async def test_timers_that_cancel_each_other_are_counted_once() -> None:
+    clock = MonotonicClock()
+    timers: list[TimerHandle] = []
+
+    def cancel_all() -> None:
+        for timer in timers:
+            timer.cancel()
+
+    for _ in range(3):
+        timers[:] = [clock.call_later(0.001, cancel_all) for _ in range(100)]
+        await asyncio.sleep(0.01)
+
+    assert clock._num_cancelled == 0
 
 
 def test_a_clock_serves_one_loop_after_the_other() -> None:

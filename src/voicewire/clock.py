@@ -36,16 +36,18 @@ class Clock(Protocol):
 class _Timer:
     """A call in the queue of a `MonotonicClock`."""
 
-    __slots__ = ("_clock", "callback")
+    __slots__ = ("_clock", "callback", "is_in_heap")
 
     def __init__(self, clock: "MonotonicClock", callback: Callable[[], None]) -> None:
         self._clock = clock
         self.callback: Callable[[], None] | None = callback
+        self.is_in_heap = True
 
     def cancel(self) -> None:
         if self.callback is not None:
             self.callback = None
-            self._clock.timer_cancelled()
+            if self.is_in_heap:
+                self._clock.timer_cancelled()
 
 
 class MonotonicClock:
@@ -102,12 +104,15 @@ class MonotonicClock:
         now = time.monotonic()
         due = []
         while self._heap and self._heap[0][0] <= now:
-            due.append(heapq.heappop(self._heap)[2])
-        for timer in due:  # What they set has its turn after other events have had theirs.
-            callback, timer.callback = timer.callback, None
-            if callback is None:
+            timer = heapq.heappop(self._heap)[2]
+            timer.is_in_heap = False
+            if timer.callback is None:
                 self._num_cancelled -= 1
             else:
+                due.append(timer)
+        for timer in due:  # What they set has its turn after other events have had theirs.
+            callback, timer.callback = timer.callback, None
+            if callback is not None:  # Otherwise one of the others has cancelled it.
                 self._call(callback)
         if self._heap and self._wake_up is None:
             self._wake_up_at(self._heap[0][0])

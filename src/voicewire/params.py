@@ -16,7 +16,7 @@ class Params(BaseModel):
         ValidationError: ... unknown parameter 'confidense'. Did you mean 'confidence'?
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -61,9 +61,11 @@ def test_the_places_of_a_dead_worker_come_back(tmp_path: Path) -> None:
         theirs.take("2.2.2.2")
         assert mine.refusal("3.3.3.3") == "server"
 
-        supervisor.give_back_all(2)
+        supervisor.give_back_all(1)
+        assert mine.occupied("1.1.1.1") == (2, 1)
 
-        assert mine.occupied("1.1.1.1") == (1, 1)
+        supervisor.give_back_all(2)
+        assert mine.occupied("1.1.1.1") == (0, 0)
 
 
 def take_many(path: Path, limits: Limits, worker: int, got: "multiprocessing.Queue[int]") -> None:

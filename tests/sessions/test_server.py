@@ -227,6 +227,27 @@ async def test_draining_lets_bots_finish_what_they_say() -> None:
         assert caller.close_code == 1000
 
 
+async def test_draining_does_not_wait_for_bots_without_a_pipeline() -> None:
+    async def bot(transport: SessionTransport) -> None:
+        await asyncio.Event().wait()
+
+    async with voice_server(bot) as server, Caller(server.url) as caller:
+        await eventually(lambda: server.sessions)
+        await asyncio.wait_for(server.stop(drain_secs=60), 5)
+        assert (await caller.closed())[0] == 1001
+
+
+async def test_a_drain_ends_when_its_time_is_up() -> None:
+    loop = asyncio.get_running_loop()
+
+    async with voice_server() as server, Caller(server.url) as caller:
+        await caller.speak(tone(20.0))
+        await caller.heard()
+        began_at = loop.time()
+        await server.stop(drain_secs=0.2)
+        assert 0.2 <= loop.time() - began_at < 10.0
+
+
 async def test_nobody_gets_in_while_the_server_drains() -> None:
     release = asyncio.Event()
 
@@ -345,6 +366,29 @@ async def test_a_server_that_cannot_prepare_gives_its_port_back() -> None:
         await server.start()
     async with VoiceServer(echo, host="127.0.0.1", port=server.port):
         pass
+
+
+async def test_a_server_is_started_once() -> None:
+    server = VoiceServer(echo, host="127.0.0.1", port=0)
+    await server.start()
+    with pytest.raises(RuntimeError, match="started once"):
+        await server.start()
+    await server.stop()
+    with pytest.raises(RuntimeError, match="started once"):
+        await server.start()
+
+
+async def test_a_server_that_is_stopped_while_it_prepares_lets_nobody_in() -> None:
+    go_on = asyncio.Event()
+    server = VoiceServer(echo, host="127.0.0.1", port=0, prepare=go_on.wait)
+    starting = asyncio.create_task(server.start())
+    await eventually(lambda: server.port)
+    await server.stop()
+    go_on.set()
+    await starting
+
+    with pytest.raises(ConnectionRefusedError):
+        await Caller(server.url).__aenter__()
 
 
 async def test_a_port_in_use_is_an_error_at_once() -> None:

@@ -133,6 +133,16 @@ async def test_sigint_ends_at_once(workers: int) -> None:
         assert time.monotonic() - began_at < 10  # Far from the 20 s that were left to say.
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_bot_that_cannot_be_cancelled_does_not_keep_the_server(workers: int) -> None:
+    async with program(workers=workers, is_stubborn=True) as server:
+        await call(server.url)
+        server.tell(signal.SIGINT)
+        _, err = await server.ended()
+
+        assert "its bot cannot be ended, and is left behind" in err
+
+
 async def test_a_worker_that_dies_is_replaced_and_the_others_go_on() -> None:
     async with program(workers=2) as server:
         sockets = await call_each_worker(server.url, 2)

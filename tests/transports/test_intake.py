@@ -8,7 +8,7 @@ import pytest
 from tests.transports.client import Caller, Recorder, audio_message, eventually, serving
 from tests.transports.fakes import tone
 from voicewire.frames import InputAudioRawFrame
-from voicewire.transports.intake import Intake
+from voicewire.transports.intake import MAX_REST_SECS, Intake
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +30,12 @@ def test_a_client_that_is_too_far_ahead_has_to_wait_until_it_is_not() -> None:
     assert intake.take(0.9, now=100.0) == 0.0
     assert intake.take(0.9, now=100.0) == pytest.approx(0.8)
     assert intake.take(0.9, now=100.9) == pytest.approx(0.8)
+
+
+def test_one_long_message_makes_nobody_wait_for_long() -> None:
+    intake = Intake(1.0, now=100.0)
+    assert intake.take(60.0, now=100.0) == MAX_REST_SECS
+    assert intake.take(0.1, now=100.0 + MAX_REST_SECS) == pytest.approx(0.1)
 
 
 def test_at_twice_real_time_half_of_it_is_taken() -> None:

@@ -327,6 +327,15 @@ def test_the_last_piece_of_a_stream_is_not_held_back() -> None:
     assert way.wire.audio_secs == pytest.approx(0.1)
 
 
+def test_a_piece_is_not_held_back_by_what_adds_nothing_to_it() -> None:
+    way = Exit()
+    way.say(0.01)
+    for _ in range(10):
+        way.clock.advance(0.03)
+        way.say(0.0)
+    assert way.wire.audio_secs == pytest.approx(0.01)
+
+
 def test_the_end_of_a_short_sound_follows_without_a_gap() -> None:
     way = Exit()
     way.say(0.05)

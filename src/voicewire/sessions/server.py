@@ -75,7 +75,7 @@ class VoiceServer:
         port: int = 8765,
         params: WebsocketServerParams | None = None,
         limits: Limits | None = None,
-        prepare: Callable[[], Awaitable[None]] | None = None,
+        prepare: Callable[[], Awaitable[object]] | None = None,
         clock: Clock | None = None,
         reuse_port: bool = False,
         places: Places | None = None,
@@ -103,6 +103,7 @@ class VoiceServer:
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
         self._stopped = asyncio.Event()
+        self._has_started = False
         self._is_stopping = False
 
     @property
@@ -140,20 +141,27 @@ class VoiceServer:
         Raises:
             AddressInUseError: Somebody else listens on the port.
             ConfigurationError: The host is no address of this machine.
+            RuntimeError: It has been started, or stopped, before.
         """
+        if self._has_started or self._is_stopping:
+            raise RuntimeError("a VoiceServer is started once; make a new one")
+        self._has_started = True
         self._listener.bind()
         try:
             if self._params.vad_analyzer is not None:
                 self._params.vad_analyzer.preload(self._params.audio_in_sample_rate)
             if self._prepare is not None:
                 await self._prepare()
-            await self._listener.start()
+            if not self._is_stopping:
+                await self._listener.start()
         except BaseException:
             await self._listener.close()
             raise
 
     async def stop(self, *, drain_secs: float = 0.0) -> None:
         """Let nobody in any more, end the sessions, and return when they are over.
+
+        A bot that swallows its cancellation again and again is left behind after 15 seconds.
 
         Args:
             drain_secs: How long bots may go on to finish what they are saying. A second call
@@ -168,10 +176,9 @@ class VoiceServer:
         for session in self.sessions:
             session.cancel()
         await self._wait_for_sessions(CANCEL_SECS)
-        for task in self._sessions.values():
+        for session, task in tuple(self._sessions.items()):
+            logger.error("session %s: its bot cannot be ended, and is left behind", session.id)
             task.cancel()
-        if self._sessions:
-            await asyncio.wait(self._sessions.values())
         self._stopped.set()
 
     async def serve_forever(self) -> None:

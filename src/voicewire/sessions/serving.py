@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import math
+import os
 import signal
 import sys
 import time
@@ -39,7 +41,7 @@ def serve(
     limits: Limits | None = None,
     *,
     workers: int = 1,
-    prepare: Callable[[], Awaitable[None]] | None = None,
+    prepare: Callable[[], Awaitable[object]] | None = None,
     on_ready: Callable[[str], None] | None = None,
     drain_secs: float = DRAIN_SECS,
 ) -> None:
@@ -94,6 +96,8 @@ def run_server(
     _allow_files(limits.max_sessions + SPARE_FILES)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run_server(server, drain_secs, on_ready))
+        if server.sessions:
+            _leave_at_once()
 
 
 async def _run_server(
@@ -154,7 +158,7 @@ class _WorkerServer:
         host: str,
         params: WebsocketServerParams,
         limits: Limits,
-        prepare: Callable[[], Awaitable[None]] | None,
+        prepare: Callable[[], Awaitable[object]] | None,
         drain_secs: float,
     ) -> None:
         self._bot = bot
@@ -176,6 +180,14 @@ class _WorkerServer:
             places=worker.places(self._limits),
         )
         run_server(server, self._limits, self._drain_secs, worker.tell_ready)
+
+
+def _leave_at_once() -> None:
+    """End the process without waiting for tasks that do not end, as an event loop's end would."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)
 
 
 def _make_collections_rare() -> None:

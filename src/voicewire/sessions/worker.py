@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
@@ -11,6 +12,13 @@ from pathlib import Path
 from voicewire.errors import VoicewireError
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import Places, SharedPlaces
+
+ALONE_SECS = 30.0
+"""How long a worker may take to end when its supervisor is gone."""
+
+
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Blocked from a worker's birth until it can be ended without a traceback."""
 
 
 @dataclass
@@ -49,7 +57,10 @@ def work(serve: Callable[[Worker], None], worker: Worker) -> None:
     """Be a worker: run `serve`, and tell the supervisor where it cannot start."""
     threading.Thread(target=_end_with_supervisor, args=(worker.to_supervisor,), daemon=True).start()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
         serve(worker)
+    except KeyboardInterrupt:  # Before the server handled signals itself.
+        return
     except VoicewireError as exc:
         worker.to_supervisor.send(Failure(str(exc)))
         raise SystemExit(1) from None
@@ -61,3 +72,5 @@ def _end_with_supervisor(pipe: Pipe) -> None:
         pipe.recv()
     except (EOFError, OSError):
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ALONE_SECS)
+        os._exit(1)  # The event loop hangs.

@@ -19,7 +19,7 @@ from pathlib import Path
 from voicewire.errors import ConfigurationError, WorkerError
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import SharedPlaces
-from voicewire.sessions.worker import Failure, Worker, work
+from voicewire.sessions.worker import END_SIGNALS, Failure, Worker, work
 from voicewire.transports.settings import ListenerSettings
 from voicewire.transports.sockets import bind_sockets
 
@@ -83,7 +83,6 @@ class _Seat:
         self.number = number
         self.process: SpawnProcess | None = None
         self.pipe: Pipe | None = None
-        self.is_ready = False
         self.started_at = 0.0
         self.start_at = 0.0
         self.num_early_deaths = 0
@@ -94,9 +93,12 @@ class _Seat:
         self.process = SPAWN.Process(
             target=work, args=(serve, worker), name=f"voicewire-{self.number}"
         )
-        self.process.start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
         theirs.close()
-        self.is_ready = False
         self.started_at = time.monotonic()
 
     def bury(self) -> None:
@@ -159,10 +161,12 @@ class _Supervisor:
         """Wait for a signal, a message, a death, or the time of a start or a kill."""
         pipes = {seat.pipe: seat for seat in self._seats if seat.pipe is not None}
         sentinels = {seat.process.sentinel: seat for seat in self._seats if seat.process}
-        for each in wait([wake_up, *pipes, *sentinels], timeout=self._timeout_secs()):
-            if each is wake_up:
-                wake_up.recv(4096)
-            elif isinstance(each, int):
+        ready = wait([wake_up, *pipes, *sentinels], timeout=self._timeout_secs())
+        if wake_up in ready:
+            wake_up.recv(4096)
+            return  # The signal comes first: workers that it has ended have not died.
+        for each in ready:
+            if isinstance(each, int):
                 self._died(sentinels[each])
             elif isinstance(each, Pipe):
                 self._hear(pipes[each])
@@ -190,7 +194,6 @@ class _Supervisor:
                 raise WorkerError(f"worker {seat.number} cannot start: {said.message}")
             logger.error("worker %d cannot start: %s", seat.number, said.message)
             return
-        seat.is_ready = True
         logger.info("worker %d lets callers in", seat.number)
         if not self._has_been_ready:
             self._has_been_ready = True
@@ -238,7 +241,7 @@ def _waking_up_for_signals() -> Iterator[tuple[socket.socket, list[signal.Signal
     signals: list[signal.Signals] = []
     before = {
         number: signal.signal(number, lambda got, _: signals.append(signal.Signals(got)))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in END_SIGNALS
     }
     wake_up, waker = socket.socketpair()
     waker.setblocking(False)

@@ -275,7 +275,7 @@ class Connection(asyncio.Protocol):
 
     def _catch_up(self) -> None:
         self._is_catching_up = False
-        if self._held is None:
+        if self._held is None or self._is_resting:
             return
         data, self._held = bytes(self._held), None
         rest = self._engine.receive(data)

@@ -1,5 +1,9 @@
 """How much of a client is read: as much as it can have recorded. Pure: time is an argument."""
 
+MAX_REST_SECS = 5.0
+"""How long nothing is read at a time, for the client's leaving is not noticed either. What a single
+long message is further ahead is forgiven."""
+
 
 class Intake:
     """Measures what a client sends against real time.
@@ -25,4 +29,9 @@ class Intake:
             self._recorded_until = now
         self._recorded_until += secs
         rest_secs = self._recorded_until - now - self._max_ahead_secs
-        return rest_secs if rest_secs > 0.0 else 0.0
+        if rest_secs <= 0.0:
+            return 0.0
+        if rest_secs > MAX_REST_SECS:
+            self._recorded_until -= rest_secs - MAX_REST_SECS
+            return MAX_REST_SECS
+        return rest_secs

@@ -142,8 +142,9 @@ class Outbound:
             return
         try:
             if isinstance(frame, OutputAudioRawFrame):
-                is_piece = len(frame.audio) < self._chunk_bytes
-                self._more_until = self._now() + SHORT_CHUNK_WAIT_SECS if is_piece else 0.0
+                if not self._queue.num_audio_bytes:
+                    is_piece = len(frame.audio) < self._chunk_bytes
+                    self._more_until = self._now() + SHORT_CHUNK_WAIT_SECS if is_piece else 0.0
                 if not self._queue.append_audio(frame):
                     self._let_go(frame)
             else:
@@ -297,6 +298,7 @@ class Outbound:
     def _send_chunk(self, now: float) -> None:
         if self._pacer.dry_secs(now=now) > 0:
             self._stats.underruns += 1
+        self._more_until = now + SHORT_CHUNK_WAIT_SECS if self._more_until else 0.0
         self._send_audio(self._queue.take_audio(self._chunk_bytes), now)
 
     def _send_audio(self, pcm: bytes, now: float) -> None:

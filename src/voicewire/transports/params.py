@@ -40,7 +40,7 @@ class TransportParams(Params):
             answered.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     audio_in_enabled: bool = False
     audio_in_passthrough: bool | None = None

@@ -1,6 +1,7 @@
 """`voicewire bench`: how many callers, and how well."""
 
 import json
+import math
 from pathlib import Path
 from typing import cast
 
@@ -179,6 +180,9 @@ def bench(
     2, it was not asked for rightly; 130, interrupted, with the figures until then.
     """  # noqa: D301 - click looks for the character that \b stands for
     bot = _check(target, bot, scenario, server_pid, find_capacity=find_capacity)
+    _check_numbers(secs=secs, warm_up=warm_up, client_buffer=client_buffer, max_p99=max_p99)
+    if html is not None and not html.absolute().parent.is_dir():
+        raise CommandError(f"--html {html}: there is no such directory", exit_code=EXIT_USAGE)
     load_phrases(speech)
     if html is not None:
         require_matplotlib()
@@ -249,6 +253,14 @@ def _check(
     if name not in BOTS:
         load_bot(name)  # What is wrong with it is told before a process fails on it.
     return name
+
+
+def _check_numbers(**numbers: float | None) -> None:
+    """Refuse "nan" and "inf", which are numbers to click."""
+    for name, number in numbers.items():
+        if number is not None and not math.isfinite(number):
+            option = "--" + name.replace("_", "-")
+            raise CommandError(f"{option} {number}: expected a number", exit_code=EXIT_USAGE)
 
 
 def _exit(steps: list[RunResult]) -> None:

@@ -160,5 +160,9 @@ class CallerConnection(asyncio.Protocol):
 
 def is_websocket_url(url: str) -> bool:
     """Whether `url` can be called at all."""
-    parts = urlsplit(url)
-    return parts.scheme in ("ws", "wss") and bool(parts.hostname)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # An address in brackets that is none, a port that is none.
+        return False
+    return parts.scheme in ("ws", "wss") and bool(parts.hostname) and port != 0
