@@ -2,16 +2,16 @@
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from voicewire.audio.pcm import duration_secs, num_bytes
 from voicewire.serializers.protos import frames_pb2 as proto
 
 FRAME_SECS = 0.02
 SAMPLE_RATE = 16000
-BYTES_PER_SAMPLE = 2
 
 
 def audio_message(secs: float = FRAME_SECS) -> bytes:
     """Return a message of silence, mono."""
-    pcm = bytes(round(secs * SAMPLE_RATE) * BYTES_PER_SAMPLE)
+    pcm = bytes(num_bytes(secs, SAMPLE_RATE, 1))
     audio = proto.AudioRawFrame(audio=pcm, sample_rate=SAMPLE_RATE, num_channels=1)
     return proto.Frame(audio=audio).SerializeToString()
 
@@ -23,7 +23,7 @@ def audio_secs(message: bytes | str) -> float:
     audio = proto.Frame.FromString(message).audio
     if not audio.sample_rate:
         return 0.0
-    return len(audio.audio) / (BYTES_PER_SAMPLE * audio.sample_rate * audio.num_channels)
+    return duration_secs(len(audio.audio), audio.sample_rate, audio.num_channels)
 
 
 async def dial(url: str, *, max_queue: int = 1024) -> ClientConnection:

@@ -16,17 +16,12 @@ from voicewire.transports import TransportStats, WebsocketServerParams
 from voicewire.transports.connection import Connection
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
-from voicewire.transports.listener import Listener
-from voicewire.transports.websocket import check_arguments, listener_settings
+from voicewire.transports.listener import Listener, Listening
+from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
+from voicewire.transports.websocket import RETRY_AFTER_SECS, check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
 logger = logging.getLogger(__name__)
-
-CLOSE_TRY_AGAIN_LATER = 1013
-"""Close code for a caller who is one too many (IANA WebSocket Close Code registry)."""
-
-RETRY_AFTER_SECS = 5
-"""What a refused caller is told to wait."""
 
 SPARE_CONNECTIONS = 256
 """Connections beyond `max_sessions`: of sessions that are over, in their closing handshake."""
@@ -35,7 +30,7 @@ CANCEL_SECS = 15.0
 """How long sessions may take to end when they have been told to end at once."""
 
 
-class VoiceServer:
+class VoiceServer(Listening):
     """Listens on a port and calls a bot for each caller, in a session of its own.
 
     ::
@@ -63,6 +58,9 @@ class VoiceServer:
         reuse_port: Whether other processes may listen on the port too (`SO_REUSEPORT`).
         places: The places for callers, where they are shared with other processes.
 
+    Attributes:
+        limits: How many callers, and for how long.
+
     Raises:
         ConfigurationError: An argument is not what it should be.
     """
@@ -81,12 +79,12 @@ class VoiceServer:
         places: Places | None = None,
     ) -> None:
         self._params = params if params is not None else default_params()
-        self._limits = limits if limits is not None else Limits()
-        check_server_arguments(bot, port, self._params, self._limits)
+        self.limits = limits if limits is not None else Limits()
+        check_server_arguments(bot, port, self._params, self.limits)
         self._bot = bot
         self._prepare = prepare
         self._clock = clock or MonotonicClock()
-        self._places = places or LocalPlaces(self._limits)
+        self._places = places or LocalPlaces(self.limits)
         self._listener = Listener(
             host=host,
             port=port,
@@ -96,7 +94,7 @@ class VoiceServer:
             clock=self._clock,
             settings=listener_settings(
                 self._params,
-                max_connections=self._limits.max_sessions + SPARE_CONNECTIONS,
+                max_connections=self.limits.max_sessions + SPARE_CONNECTIONS,
                 reuse_port=reuse_port,
             ),
         )
@@ -105,21 +103,6 @@ class VoiceServer:
         self._stopped = asyncio.Event()
         self._has_started = False
         self._is_stopping = False
-
-    @property
-    def host(self) -> str:
-        """The address that was asked for."""
-        return self._listener.host
-
-    @property
-    def port(self) -> int:
-        """The port: the one asked for, or, where that was 0, the one picked."""
-        return self._listener.port
-
-    @property
-    def url(self) -> str:
-        """Where a client on this machine connects, such as `ws://localhost:8765`."""
-        return self._listener.url
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -223,7 +206,7 @@ class VoiceServer:
             connection,
             self._bot,
             params=self._params,
-            max_secs=self._limits.max_session_secs,
+            max_secs=self.limits.max_session_secs,
             clock=self._clock,
         )
         task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")

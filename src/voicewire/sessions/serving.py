@@ -73,27 +73,24 @@ def serve(
         ConfigurationError: An argument is not what it should be.
         WorkerError: The workers cannot start.
     """
-    params = params if params is not None else default_params()
-    limits = limits if limits is not None else Limits()
-    check_server_arguments(bot, port, params, limits)
     if workers == 1:
         server = VoiceServer(
             bot, host=host, port=port, params=params, limits=limits, prepare=prepare
         )
-        run_server(server, limits, drain_secs, on_ready)
+        run_server(server, drain_secs, on_ready)
         return
+    params = params if params is not None else default_params()
+    limits = limits if limits is not None else Limits()
+    check_server_arguments(bot, port, params, limits)
     serve_worker = _WorkerServer(bot, host, params, limits, prepare, drain_secs)
     run_workers(serve_worker, workers, host=host, port=port, limits=limits, on_ready=on_ready)
 
 
 def run_server(
-    server: VoiceServer,
-    limits: Limits,
-    drain_secs: float,
-    on_ready: Callable[[str], None] | None = None,
+    server: VoiceServer, drain_secs: float, on_ready: Callable[[str], None] | None = None
 ) -> None:
     """Run a server in this process until a signal ends it."""
-    _allow_files(limits.max_sessions + SPARE_FILES)
+    _allow_files(server.limits.max_sessions + SPARE_FILES)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run_server(server, drain_secs, on_ready))
         if server.sessions:
@@ -179,7 +176,7 @@ class _WorkerServer:
             reuse_port=True,
             places=worker.places(self._limits),
         )
-        run_server(server, self._limits, self._drain_secs, worker.tell_ready)
+        run_server(server, self._drain_secs, worker.tell_ready)
 
 
 def _leave_at_once() -> None:

@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 MAX_SAMPLE_RATES = 8
 """Different rates that one client may send. Each new one costs a filter, 2 ms of the event loop."""
 
-
 MIN_MESSAGE_SECS = 0.002
 """What a message counts as at least, however short its audio: so many a second are read."""
 

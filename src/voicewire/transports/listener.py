@@ -192,3 +192,24 @@ class Listener:
         transport.set_protocol(door)
         door.connection_made(transport)
         door.data_received(data)
+
+
+class Listening:
+    """What those who have a `Listener` tell of it; they set `_listener`."""
+
+    _listener: Listener
+
+    @property
+    def host(self) -> str:
+        """The address that was asked for."""
+        return self._listener.host
+
+    @property
+    def port(self) -> int:
+        """The port: the one asked for, or, where that was 0, the one picked."""
+        return self._listener.port
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine connects, such as `ws://localhost:8765`."""
+        return self._listener.url

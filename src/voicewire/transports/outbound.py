@@ -38,7 +38,8 @@ MAX_QUEUED_FRAMES = 10_000
 """Frames other than audio that may wait; more are refused."""
 
 CLOSE_TRY_AGAIN_LATER = 1013
-"""Close code for a client that does not read (IANA WebSocket Close Code registry)."""
+"""Close code for a client that does not read, or that is one too many (IANA WebSocket Close Code
+registry)."""
 
 
 class Wire(Protocol):

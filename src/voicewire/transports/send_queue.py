@@ -15,6 +15,7 @@ from voicewire.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
+from voicewire.pipeline.processor import require_frame
 
 
 class SendQueue:
@@ -102,8 +103,7 @@ class SendQueue:
             QueueFullError: `max_frames` wait already, and this one may be dropped.
             TypeError: It is no frame. As None, it would pass for the end of what waits, for good.
         """
-        if not isinstance(frame, Frame):
-            raise TypeError(f"expected an instance of Frame, got {type(frame).__name__}")
+        require_frame(frame)
         if len(self._items) >= self._max_frames and frame.interruptible and frame.belongs_to_caller:
             raise QueueFullError("the output", self._max_frames, "frames")
         if isinstance(frame, TTSStartedFrame) and frame.context_id is not None:

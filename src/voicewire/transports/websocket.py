@@ -27,6 +27,9 @@ HANDLERS_SECS = 5.0
 """How long a caller's handlers may be at work when the caller has left, before they are cancelled:
 what follows, be it the next caller or the end of the session, waits for them."""
 
+RETRY_AFTER_SECS = 5
+"""What a client is told to wait that is refused because others are there."""
+
 GOODBYE_SECS = 2.0
 """How long a caller may take over the closing handshake when the pipeline is over."""
 

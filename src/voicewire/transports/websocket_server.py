@@ -8,17 +8,20 @@ from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
-from voicewire.transports.listener import Listener
+from voicewire.transports.listener import Listener, Listening
+from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.params import WebsocketServerParams
-from voicewire.transports.websocket import WebsocketTransport, check_arguments, listener_settings
+from voicewire.transports.websocket import (
+    RETRY_AFTER_SECS,
+    WebsocketTransport,
+    check_arguments,
+    listener_settings,
+)
 
 logger = logging.getLogger(__name__)
 
 CLOSE_REPLACED = 4001
 """Close code for a client whose place a newer one has taken (4000-4999 are for applications)."""
-
-RETRY_AFTER_SECS = 5
-"""What a refused client is told to wait."""
 
 REPLACED_SECS = 1.0
 """How long a client that goes may keep the next one waiting: it may be gone for long."""
@@ -27,7 +30,7 @@ FORGET_SECS = 5.0
 """How long the pipeline may take to drop what was a caller's, before the next one is let in."""
 
 
-class WebsocketServerTransport(WebsocketTransport):
+class WebsocketServerTransport(Listening, WebsocketTransport):
     """Listens for a caller and brings its audio to a pipeline, and the pipeline's to the caller.
 
     One pipeline serves the callers, one after the other; for many at a time, each with a bot of
@@ -67,21 +70,6 @@ class WebsocketServerTransport(WebsocketTransport):
         self._newest: Connection | None = None
         self._turn = asyncio.Lock()
         self._forgotten = asyncio.Event()
-
-    @property
-    def host(self) -> str:
-        """The address that was asked for."""
-        return self._listener.host
-
-    @property
-    def port(self) -> int:
-        """The port: the one asked for, or, where that was 0, the one picked."""
-        return self._listener.port
-
-    @property
-    def url(self) -> str:
-        """Where a client on this machine connects, such as `ws://localhost:8765`."""
-        return self._listener.url
 
     def end(self, code: int, reason: str) -> None:
         if self._newest is not None:
@@ -125,7 +113,8 @@ class WebsocketServerTransport(WebsocketTransport):
     async def _serve(self, connection: Connection) -> None:
         """See one client through, after the one before it has been seen off."""
         if self._is_taken and self._params.on_second_client == "reject":
-            connection.close(1013, "another client is connected")  # Two came at the same instant.
+            # Two came at the same instant.
+            connection.close(CLOSE_TRY_AGAIN_LATER, "another client is connected")
             return
         if self._newest in self._listener.connections:
             self._newest.close(CLOSE_REPLACED, "a newer client has taken your place")
