@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from voicewire.audio.pcm import BYTES_PER_SAMPLE
 from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS, OnConfidence
 from voicewire.vad.volume import volumes
 
@@ -24,9 +25,9 @@ logger = logging.getLogger(__name__)
 MAX_BATCH = 64
 """Windows in one batch. More would not be cheaper for each, and would delay the first of them."""
 
-SPACING_SECS = 0.008
-"""From one batch's beginning to the next one's, at least: a quarter of Silero's window. It is the
-most that a window waits for others to join it."""
+SPACING_SECS = 0.016
+"""From one batch's beginning to the next one's, at least: half of Silero's window. It is the most
+that a window waits for others to join it."""
 
 BEHIND_WINDOWS = MAX_SUBMITTED_WINDOWS // 2
 """A caller with so many windows waiting is behind, and the worker does not rest: so a recording
@@ -66,9 +67,8 @@ class EngineSession:
         self.on_confidence = on_confidence
         self.loop = asyncio.get_running_loop()
         self.row = row
-        self.first = 0
-        """Where in the row's ring the oldest window lies that has not run."""
-        self.num_waiting = 0
+        self.waiting: deque[bytes] = deque()
+        """Windows that have not run."""
         self.is_running = False
         """Whether a window is in the batch that the worker has in hand."""
         self.is_closed = False
@@ -86,10 +86,10 @@ Answer = tuple[EngineSession, float, float]
 
 
 class BatchEngine:
-    """Owns a model, the memory of every caller in rows of arrays, and the thread that runs both.
+    """Owns a model, what it remembers of every caller in rows of an array, and the thread for both.
 
-    A row takes `MAX_SUBMITTED_WINDOWS` windows and one state: 10 kB for Silero at 16 kHz. It is
-    zeroed when it is given back, so that nothing of one caller reaches the next.
+    A row takes one state: 1.3 kB for Silero. It is zeroed when it is given back, so that nothing of
+    one caller reaches the next.
 
     If the model fails, the batch's windows count as silence: speech then ends as usual instead of
     going on for ever, and the worker lives.
@@ -114,13 +114,11 @@ class BatchEngine:
         self.num_windows = 0
         self.num_batches = 0
         self.num_failed_batches = 0
+        self._window_bytes = model.window_samples * BYTES_PER_SAMPLE
         self._name = name
         self._spacing_secs = spacing_secs
         self._work = threading.Condition()
         # What follows is guarded by `_work`.
-        self._windows: Samples = np.zeros(
-            (FIRST_ROWS, MAX_SUBMITTED_WINDOWS, model.window_samples), np.int16
-        )
         self._states: Floats = np.zeros((FIRST_ROWS, model.state_size), np.float32)
         self._sessions: list[EngineSession | None] = [None] * FIRST_ROWS
         self._free_rows = list(reversed(range(FIRST_ROWS)))
@@ -155,28 +153,24 @@ class BatchEngine:
         return session
 
     def submit(self, session: EngineSession, window: bytes) -> None:
-        """Copy a window to the session's row; the answer comes through its `on_confidence`.
+        """Take a session's next window; the answer comes through its `on_confidence`.
 
         Raises:
             BufferError: As many windows wait as there is room for.
             ValueError: The window has another length than the model's.
         """
-        samples = np.frombuffer(window, "<i2")
-        if len(samples) != self.model.window_samples:
-            raise ValueError(
-                f"a window has {self.model.window_samples} samples, not {len(samples)}"
-            )
+        if len(window) != self._window_bytes:
+            raise ValueError(f"a window has {self._window_bytes} bytes, not {len(window)}")
         with self._work:
             if session.is_closed:
                 return
-            if session.num_waiting == MAX_SUBMITTED_WINDOWS:
+            waiting = session.waiting
+            if len(waiting) == MAX_SUBMITTED_WINDOWS:
                 raise BufferError(f"{MAX_SUBMITTED_WINDOWS} windows of this caller wait already")
-            last = (session.first + session.num_waiting) % MAX_SUBMITTED_WINDOWS
-            self._windows[session.row, last] = samples
-            session.num_waiting += 1
-            if session.num_waiting == 1 and not session.is_running:
+            waiting.append(window)
+            if len(waiting) == 1 and not session.is_running:
                 self._ready.append(session)
-            if session.num_waiting == BEHIND_WINDOWS:
+            elif len(waiting) == BEHIND_WINDOWS:
                 self._is_behind = True
             if self._num_to_wake and (self._is_behind or len(self._ready) >= self._num_to_wake):
                 self._num_to_wake = 0
@@ -203,8 +197,7 @@ class BatchEngine:
     def _free_row(self, session: EngineSession) -> None:
         if session in self._ready:
             self._ready.remove(session)
-        session.num_waiting = 0
-        self._windows[session.row] = 0
+        session.waiting.clear()
         self._states[session.row] = 0.0
         self._sessions[session.row] = None
         self._free_rows.append(session.row)
@@ -217,7 +210,6 @@ class BatchEngine:
 
     def _double_rows(self) -> None:
         num_rows = len(self._sessions)
-        self._windows = np.concatenate([self._windows, np.zeros_like(self._windows)])
         self._states = np.concatenate([self._states, np.zeros_like(self._states)])
         self._sessions += [None] * num_rows
         self._free_rows += reversed(range(num_rows, 2 * num_rows))
@@ -260,13 +252,11 @@ class BatchEngine:
     def _take_batch(self) -> tuple[list[EngineSession], Samples, Floats]:
         self._is_behind = False
         batch = [self._ready.popleft() for _ in range(min(MAX_BATCH, len(self._ready)))]
-        rows = [session.row for session in batch]
-        windows = self._windows[rows, [session.first for session in batch]]
         for session in batch:
-            session.first = (session.first + 1) % MAX_SUBMITTED_WINDOWS
-            session.num_waiting -= 1
             session.is_running = True
-        return batch, windows, self._states[rows]
+        joined = b"".join([session.waiting.popleft() for session in batch])
+        windows = np.frombuffer(joined, "<i2").reshape(len(batch), -1)
+        return batch, windows, self._states[[session.row for session in batch]]
 
     def _infer(self, windows: Samples, states: Floats) -> list[float] | None:
         """Return the confidences, or None if the model failed."""
@@ -290,9 +280,9 @@ class BatchEngine:
             session.is_running = False
             if session.is_closed:
                 self._free_row(session)
-            elif session.num_waiting:
+            elif session.waiting:
                 self._ready.append(session)
-                self._is_behind = self._is_behind or session.num_waiting >= BEHIND_WINDOWS
+                self._is_behind = self._is_behind or len(session.waiting) >= BEHIND_WINDOWS
 
     def _deliver(self, answers: list[Answer]) -> None:
         """Wake each event loop once, with all that belongs to it."""
