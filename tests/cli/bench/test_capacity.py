@@ -1,6 +1,6 @@
 import pytest
 
-from tests.cli.bench.results import result
+from tests.cli.bench.results import refused_result, result
 from voicewire.cli.bench.capacity import (
     STEP_HEAD,
     Found,
@@ -93,3 +93,8 @@ def test_the_json_holds_the_steps_without_their_callers() -> None:
     assert report["objective"] == {"max_p99_ms": 60.0, "max_glitches": 0}
     assert report["steps"][0]["sessions"] == 2
     assert "callers" not in report["steps"][0]
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert "nan" not in step_line(refused_result(), Verdict.MISSED)
+    assert step_line(refused_result(), Verdict.MISSED).split()[1:3] == ["-", "-"]

@@ -232,6 +232,7 @@ async def test_an_interruption_before_the_start_is_an_end_too() -> None:
         (["--scenario", "conversation", "--find-capacity"], "needs --scenario echo"),
         (["--speech", str(DATA)], "no WAV files"),
         (["--sessions", "0"], "--sessions"),
+        (["--find-capacity", "--sessions", "9", "--max-sessions", "8"], "more than --max-sessions"),
         (["--target", "ws://localhost:1", "--server-pid", "999999999"], "no such process"),
     ],
 )

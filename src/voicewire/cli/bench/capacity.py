@@ -115,17 +115,26 @@ def step_line(result: RunResult, verdict: Verdict) -> str:
     """Return a step as one line of a table, under `STEP_HEAD`."""
     totals = totals_of(result)
     latency_ms, server = totals.latency_ms, result.server
-    p50, p99 = (latency_ms.p50, latency_ms.p99) if latency_ms else (math.nan, math.nan)
-    cpu_percent = server.cpu_percent if server else math.nan
+    cpu_percent = server.cpu_percent if server else None
     words = {
         Verdict.HELD: "held",
         Verdict.MISSED: "missed",
         Verdict.UNKNOWN: "missed, but the generator did not keep up",
     }
     return (
-        f"{result.plan.sessions:7d}{p50:8.1f}{p99:8.1f}{totals.glitches:10d}{cpu_percent:8.1f}"
-        f"{cpu_percent / (totals.served or 1):12.3f}  {words[verdict]}"
+        f"{result.plan.sessions:7d}"
+        + _cell(latency_ms.p50 if latency_ms else None, width=8, digits=1)
+        + _cell(latency_ms.p99 if latency_ms else None, width=8, digits=1)
+        + f"{totals.glitches:10d}"
+        + _cell(cpu_percent, width=8, digits=1)
+        + _cell(cpu_percent / (totals.served or 1) if cpu_percent else None, width=12, digits=3)
+        + f"  {words[verdict]}"
     )
+
+
+def _cell(value: float | None, *, width: int, digits: int) -> str:
+    """Return a number at the right of its column; a dash where there is none."""
+    return f"{'-':>{width}}" if value is None else f"{value:{width}.{digits}f}"
 
 
 STEP_HEAD = "callers  p50 ms  p99 ms  glitches   CPU %  CPU %/call"

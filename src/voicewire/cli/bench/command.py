@@ -180,6 +180,11 @@ def bench(
     2, it was not asked for rightly; 130, interrupted, with the figures until then.
     """  # noqa: D301 - click looks for the character that \b stands for
     bot = _check(target, bot, scenario, server_pid, find_capacity=find_capacity)
+    if find_capacity and sessions > max_sessions:
+        raise CommandError(
+            f"--sessions {sessions} is more than --max-sessions {max_sessions}",
+            exit_code=EXIT_USAGE,
+        )
     _check_numbers(secs=secs, warm_up=warm_up, client_buffer=client_buffer, max_p99=max_p99)
     if html is not None and not html.absolute().parent.is_dir():
         raise CommandError(f"--html {html}: there is no such directory", exit_code=EXIT_USAGE)
