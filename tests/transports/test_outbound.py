@@ -300,11 +300,13 @@ def test_a_live_source_is_sent_as_it_comes_in_whole_chunks() -> None:
     assert way.wire.audio_secs == pytest.approx(2.0)
 
 
-def test_a_standstill_leaves_nothing_of_a_live_source_late() -> None:
+@pytest.mark.parametrize("others_secs", [0.0, 0.1, 0.4])
+def test_a_standstill_leaves_nothing_of_a_live_source_late(others_secs: float) -> None:
     way = Exit()
     live(way, 1.0)
     way.clock.stall(0.5)
-    way.clock.advance(0.0)  # Timers come first, then what the sockets hold.
+    way.clock.advance(0.0)  # Timers come first, then what the sockets hold, of others too.
+    way.clock.advance(others_secs)
     for _ in range(25):
         way.say(0.02)
     live(way, 0.5)
@@ -316,7 +318,7 @@ def test_the_bot_of_a_source_that_ends_in_a_standstill_stops_all_the_same() -> N
     way = Exit()
     live(way, 1.0)
     way.clock.stall(0.5)
-    way.clock.advance(0.2)
+    way.clock.advance(1.2)
     assert way.reports.log[-1] == "stopped"
 
 

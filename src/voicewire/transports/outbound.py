@@ -28,8 +28,11 @@ SHORT_CHUNK_WAIT_SECS = 0.1
 leaves the client always close to running dry."""
 
 STANDSTILL_SECS = 0.05
-"""A timer that comes later than this tells of a standstill. What has come meanwhile is read first:
-the bot of a live source has not stopped because nobody listened to it."""
+"""A timer that comes later than this tells of a standstill."""
+
+CATCH_UP_SECS = 0.5
+"""What a standstill has held up, of all callers, is read first: so long, and once more as long as
+the timer was late. The bot of a live source has not stopped because nobody listened to it."""
 
 TIMER_RESOLUTION_SECS = 0.001
 """What is due within this is due now: clocks' timers are no finer."""
@@ -242,8 +245,9 @@ class Outbound:
     def _timer_fired(self) -> None:
         self._timer = None
         now = self._now()
-        if now - self._timer_due_at > STANDSTILL_SECS:
-            self._stops_not_before = now + STANDSTILL_SECS
+        late_secs = now - self._timer_due_at
+        if late_secs > STANDSTILL_SECS:
+            self._stops_not_before = now + late_secs + CATCH_UP_SECS
         self._pump()
 
     def _send_due(self) -> float | None:
