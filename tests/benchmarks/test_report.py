@@ -60,6 +60,14 @@ def test_memory_that_grows_in_the_long_run_is_not_flat(last_mb: float, is_met: b
     assert reached("memory in the long run", records).is_met is is_met
 
 
+@pytest.mark.parametrize(("last_ms", "is_met"), [(2.5, True), (4.0, False)])
+def test_latency_that_does_not_go_back_is_drift(last_ms: float, is_met: bool) -> None:
+    p50 = [2.0] * 5 + [30.0] * 5 + [last_ms] * 9 + [30.0]
+    timeline = [{"at": float(n), "p50": ms, "p99": 9.0} for n, ms in enumerate(p50)]
+    records = [record("long", "mailbox", timeline=timeline, rss_mb=[], secs=600.0)]
+    assert reached("drift in the long run", records).is_met is is_met
+
+
 @pytest.mark.parametrize(("p50", "is_met"), [(2.1, True), (400.0, False)])
 def test_latency_that_stays_high_after_a_stall_is_told(p50: float, is_met: bool) -> None:
     timeline = [{"at": float(n), "p50": 2.0 if n < 10 else p50, "p99": 9.0} for n in range(20)]
