@@ -50,8 +50,8 @@ def test_every_name_is_importable() -> None:
     assert set(voicewire.__all__) <= set(dir(voicewire))
 
 
-def test_the_names_are_sorted_and_complete() -> None:
-    assert voicewire.__all__ == sorted([*HOME_OF, "__version__"])
+def test_the_names_are_complete() -> None:
+    assert sorted(voicewire.__all__) == sorted([*HOME_OF, "__version__"])
 
 
 def test_type_checkers_see_the_same_names_from_the_same_modules() -> None:
@@ -141,7 +141,7 @@ def test_the_reference_tells_every_parameter_and_its_default(model: type[BaseMod
 
     assert listed.keys() == defaults.keys()
     for name, default in defaults.items():
-        if name == "serializer":
+        if name in ("serializer", "rtvi"):
             assert listed[name] == f"{type(default).__name__}()"
         else:
             assert ast.literal_eval(listed[name]) == default, name

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         InterruptionFrame,
         KeypadEntry,
         LifecycleFrame,
+        LLMConfigureOutputFrame,
         LLMContextFrame,
         LLMFullResponseEndFrame,
         LLMFullResponseStartFrame,
@@ -71,6 +72,9 @@ if TYPE_CHECKING:
         OutputDTMFUrgentFrame,
         OutputTransportMessageFrame,
         OutputTransportMessageUrgentFrame,
+        RTVIClientMessageFrame,
+        RTVIServerMessageFrame,
+        RTVIServerResponseFrame,
         StartFrame,
         StopFrame,
         SystemFrame,
@@ -100,6 +104,11 @@ if TYPE_CHECKING:
         PipelineTask,
         Processor,
         ProcessorSetup,
+    )
+    from voicewire.rtvi import (
+        RTVI,
+        FunctionCallReportLevel,
+        RTVIParams,
     )
     from voicewire.serializers import (
         FrameSerializer,
@@ -140,6 +149,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "RTVI",
     "AddressInUseError",
     "AudioRawFrame",
     "BaseObserver",
@@ -166,6 +176,7 @@ __all__ = [
     "FunctionCallCancelFrame",
     "FunctionCallFromLLM",
     "FunctionCallInProgressFrame",
+    "FunctionCallReportLevel",
     "FunctionCallResultFrame",
     "FunctionCallsStartedFrame",
     "HeartbeatFrame",
@@ -176,6 +187,7 @@ __all__ = [
     "InterimTranscriptionFrame",
     "InterruptionFrame",
     "KeypadEntry",
+    "LLMConfigureOutputFrame",
     "LLMContextFrame",
     "LLMFullResponseEndFrame",
     "LLMFullResponseStartFrame",
@@ -206,6 +218,10 @@ __all__ = [
     "ProcessorSetup",
     "ProtobufFrameSerializer",
     "QueueFullError",
+    "RTVIClientMessageFrame",
+    "RTVIParams",
+    "RTVIServerMessageFrame",
+    "RTVIServerResponseFrame",
     "SegmentedSTTService",
     "ServiceError",
     "Session",

@@ -20,6 +20,7 @@ from voicewire.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.pipeline import FrameDirection, Processor
+from voicewire.pipeline.hooks import PushHooks
 from voicewire.services.stt import SegmentedSTTService
 from voicewire.services.tts import TTSService
 from voicewire.testing import VirtualClock
@@ -35,7 +36,9 @@ class Watched:
         self.lines: list[str] = []
         self.transport = WebsocketServerTransport(port=0)
         SessionLog(self.transport, say=self.lines.append, clock=self.clock)
-        self._hook = self.transport.add_watchers(None)
+        hooks = PushHooks()
+        self.transport.let_watch(hooks)
+        self._hook = hooks.tell
 
     def from_input(self, *frames: Frame) -> None:
         for frame in frames:

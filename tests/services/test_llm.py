@@ -10,6 +10,7 @@ from voicewire.frames import (
     ClientDisconnectedFrame,
     ErrorFrame,
     InterruptionFrame,
+    LLMConfigureOutputFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -238,3 +239,28 @@ async def test_a_long_conversation_is_bounded_and_keeps_its_system_message() -> 
     assert len(llm.messages) == MAX_MESSAGES
     assert llm.messages[0]["role"] == "system"
     assert llm.messages[-1] == user(str(MAX_MESSAGES + 9))
+
+
+async def test_an_answer_that_is_only_to_be_read_is_marked_until_told_otherwise() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(LLMConfigureOutputFrame(skip_tts=True), heard("read this"))
+        await rig.wait_for(LLMFullResponseEndFrame, 1)
+        await rig.send(InterruptionFrame())
+        await rig.send(LLMConfigureOutputFrame(skip_tts=False), heard("say this"))
+        await rig.wait_for(LLMFullResponseEndFrame, 2)
+    assert [(f.text, f.skip_tts) for f in rig.all_of(LLMTextFrame)] == [
+        ("read ", True),
+        ("this", True),
+        ("say ", False),
+        ("this", False),
+    ]
+    assert len(rig.all_of(LLMConfigureOutputFrame)) == 2, "they go on downstream"
+
+
+async def test_the_next_caller_is_spoken_to() -> None:
+    async with running(EchoLLM()) as rig:
+        await rig.send(LLMConfigureOutputFrame(skip_tts=True), ClientDisconnectedFrame())
+        await rig.send(ClientConnectedFrame(), heard("hello"))
+        await rig.wait_for(LLMFullResponseEndFrame)
+    assert [f.skip_tts for f in rig.all_of(LLMTextFrame)] == [False]

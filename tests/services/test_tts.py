@@ -95,6 +95,19 @@ async def test_what_the_caller_said_is_not_spoken() -> None:
     assert tts.said == []
 
 
+async def test_what_is_only_to_be_read_is_not_spoken_and_goes_on() -> None:
+    tts = LetterTTS()
+    async with running(tts) as rig:
+        await rig.send(
+            LLMFullResponseStartFrame(),
+            LLMTextFrame("Read this.", skip_tts=True),
+            LLMFullResponseEndFrame(),
+        )
+        await rig.wait_for(LLMFullResponseEndFrame)
+        assert [f.text for f in rig.all_of(LLMTextFrame)] == ["Read this."]
+    assert tts.said == []
+
+
 async def test_marks_without_a_word_are_not_spoken() -> None:
     tts = LetterTTS()
     async with running(tts) as rig:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
@@ -198,7 +198,7 @@ class Caller:
         self.arrivals: list[float] = []
         self.began_at = 0.0
 
-    async def __aenter__(self) -> "Caller":
+    async def __aenter__(self) -> Self:
         self.socket: Socket = await connect(self._url, **self._options)
         self.began_at = time.monotonic()
         self._reader = asyncio.create_task(self._read())

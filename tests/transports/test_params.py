@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from tests.transports.fakes import ToneVAD
 from voicewire.errors import ConfigurationError
+from voicewire.rtvi import RTVIParams
 from voicewire.serializers import ProtobufFrameSerializer
 from voicewire.transports import TransportParams, WebsocketServerParams, WebsocketServerTransport
 
@@ -38,7 +39,8 @@ DEFAULTS: dict[str, object] = {
 
 def test_every_default_is_the_documented_one() -> None:
     params = WebsocketServerParams()
-    assert params.model_dump(exclude={"serializer"}) == DEFAULTS
+    assert params.model_dump(exclude={"serializer", "rtvi"}) == DEFAULTS
+    assert params.rtvi == RTVIParams()
     assert isinstance(params.serializer, ProtobufFrameSerializer)
 
 

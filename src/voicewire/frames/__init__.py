@@ -31,6 +31,7 @@ from voicewire.frames.llm import (
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
+    LLMConfigureOutputFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -43,6 +44,11 @@ from voicewire.frames.llm import (
 from voicewire.frames.metrics import (
     MetricsData,
     MetricsFrame,
+)
+from voicewire.frames.rtvi import (
+    RTVIClientMessageFrame,
+    RTVIServerMessageFrame,
+    RTVIServerResponseFrame,
 )
 from voicewire.frames.speaking import (
     BotStartedSpeakingFrame,
@@ -100,6 +106,7 @@ __all__ = [
     "InterimTranscriptionFrame",
     "InterruptionFrame",
     "KeypadEntry",
+    "LLMConfigureOutputFrame",
     "LLMContextFrame",
     "LLMFullResponseEndFrame",
     "LLMFullResponseStartFrame",
@@ -117,6 +124,9 @@ __all__ = [
     "OutputDTMFUrgentFrame",
     "OutputTransportMessageFrame",
     "OutputTransportMessageUrgentFrame",
+    "RTVIClientMessageFrame",
+    "RTVIServerMessageFrame",
+    "RTVIServerResponseFrame",
     "StartFrame",
     "StopFrame",
     "SystemFrame",

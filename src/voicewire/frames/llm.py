@@ -60,6 +60,17 @@ class LLMRunFrame(DataFrame):
 
 
 @dataclass(slots=True, eq=False)
+class LLMConfigureOutputFrame(UninterruptibleFrame, ControlFrame):
+    """How answers go out from now on.
+
+    Attributes:
+        skip_tts: Whether they are only to be read, and not spoken.
+    """
+
+    skip_tts: bool
+
+
+@dataclass(slots=True, eq=False)
 class LLMFullResponseStartFrame(ControlFrame):
     """An answer begins."""
 

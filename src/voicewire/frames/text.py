@@ -49,7 +49,13 @@ class InterimTranscriptionFrame(TextFrame):
 
 @dataclass(slots=True, eq=False)
 class LLMTextFrame(TextFrame):
-    """A piece of a language model's answer, as it streams."""
+    """A piece of a language model's answer, as it streams.
+
+    Attributes:
+        skip_tts: Whether it is only to be read, and not spoken.
+    """
+
+    skip_tts: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,6 +27,7 @@ from voicewire.frames import (
     SystemFrame,
 )
 from voicewire.pipeline.direction import FrameDirection
+from voicewire.pipeline.hooks import PushHooks
 from voicewire.pipeline.mailbox import Mailbox
 from voicewire.pipeline.owner import TaskOwner, is_being_cancelled
 
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 DOWNSTREAM = FrameDirection.DOWNSTREAM
 UPSTREAM = FrameDirection.UPSTREAM
-
-PushHook = Callable[["Processor", "Processor", Frame, FrameDirection], None]
-"""Told of each push: from whom, to whom, what, which way."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,13 +45,13 @@ class ProcessorSetup:
         clock: The time.
         tasks: Owns every task of the session.
         start: The frame that will open the pipeline: sample rates and switches.
-        on_push: Told of each push, or None where nobody observes.
+        hooks: Told of each push in the pipeline.
     """
 
     clock: Clock
     tasks: TaskOwner
     start: StartFrame
-    on_push: PushHook | None = None
+    hooks: PushHooks = field(default_factory=PushHooks)
 
 
 def require_frame(given: object) -> None:
@@ -80,7 +78,7 @@ class Processor(ABC):
         self.next: Processor | None = None
         self.previous: Processor | None = None
         self._setup: ProcessorSetup | None = None
-        self._on_push: PushHook | None = None
+        self._hooks = PushHooks()
 
     def __str__(self) -> str:
         return self.name
@@ -106,7 +104,7 @@ class Processor(ABC):
         """
         self._require_rest()
         self._setup = setup
-        self._on_push = setup.on_push
+        self._hooks = setup.hooks
 
     async def cleanup(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of everything. Called once, after the last frame; must not wait for long.
@@ -123,8 +121,9 @@ class Processor(ABC):
         neighbour = self.next if direction is DOWNSTREAM else self.previous
         if neighbour is None:
             return
-        if self._on_push is not None:
-            self._on_push(self, neighbour, frame, direction)
+        tell = self._hooks.tell
+        if tell is not None:
+            tell(self, neighbour, frame, direction)
         neighbour.receive(frame, direction)
 
     def report_error(
@@ -165,23 +164,22 @@ class _Delivery:
         self._processor = processor
         self._frame = frame
         self._direction = direction
-        self._hook = processor._on_push
+        self._hooks = processor._hooks
         self._has_gone_on = False
 
     def __enter__(self) -> None:
-        self._processor._on_push = self._note
+        self._hooks.add(self._note)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._processor._on_push = self._hook
+        self._hooks.remove(self._note)
         if kind is not None and issubclass(kind, Exception) and not self._has_gone_on:
             self._processor.push(self._frame, self._direction)
 
     def _note(
         self, source: Processor, to: Processor, frame: Frame, direction: FrameDirection
     ) -> None:
-        self._has_gone_on = self._has_gone_on or frame is self._frame
-        if self._hook is not None:
-            self._hook(source, to, frame, direction)
+        if source is self._processor and frame is self._frame:
+            self._has_gone_on = True
 
 
 class InlineProcessor(Processor):

@@ -22,6 +22,7 @@ from voicewire.frames import (
 )
 from voicewire.params import Params
 from voicewire.pipeline.direction import FrameDirection
+from voicewire.pipeline.hooks import PushHooks
 from voicewire.pipeline.idle import IdleWatch
 from voicewire.pipeline.observers import BaseObserver, ObserverRelay
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
@@ -30,7 +31,6 @@ from voicewire.pipeline.processor import (
     DOWNSTREAM,
     Processor,
     ProcessorSetup,
-    PushHook,
     require_frame,
 )
 
@@ -236,8 +236,8 @@ class PipelineTask(EventEmitter):
             allow_interruptions=self.params.allow_interruptions,
             enable_metrics=self.params.enable_metrics,
         )
-        hook, relay = self._make_hook(tasks)
-        setup = ProcessorSetup(clock=self._clock, tasks=tasks, start=start, on_push=hook)
+        setup = ProcessorSetup(clock=self._clock, tasks=tasks, start=start)
+        relay = self._watch(setup.hooks, tasks)
         try:
             await self._set_up(setup, ended_by)
             if self._last is None:
@@ -285,13 +285,12 @@ class PipelineTask(EventEmitter):
         if not await wait_at_most(timeout_secs, tasks, clock=self._clock):
             logger.warning("%s: gave up waiting for %s", self.name, what)
 
-    def _make_hook(self, tasks: TaskOwner) -> tuple[PushHook | None, ObserverRelay | None]:
-        """Return what each push calls; None, which costs nothing, where nobody watches."""
-        hooks: list[PushHook] = []
+    def _watch(self, hooks: PushHooks, tasks: TaskOwner) -> ObserverRelay | None:
+        """Let those be told of each push who want it; return the observers' relay, if any."""
         relay = None
         if self._observers:
             relay = ObserverRelay(self._observers, clock=self._clock)
-            hooks.append(relay.tell)
+            hooks.add(relay.tell)
             tasks.create(relay.run(), name=f"{self.name} observers")
         if self._idle_timeout_secs is not None:
             watch = self._idle_watch = IdleWatch(
@@ -302,17 +301,8 @@ class PipelineTask(EventEmitter):
                 if watch.cares_about(type(frame)):
                     watch.see(frame, now=self._clock.now())
 
-            hooks.append(see)
-        if not hooks:
-            return None, None
-        if len(hooks) == 1:
-            return hooks[0], relay
-
-        def call_all(source: Processor, to: Processor, frame: Frame, way: FrameDirection) -> None:
-            for hook in hooks:
-                hook(source, to, frame, way)
-
-        return call_all, relay
+            hooks.add(see)
+        return relay
 
     def _check_idle(self, watch: IdleWatch) -> None:
         remaining_secs = watch.remaining_secs(now=self._clock.now())

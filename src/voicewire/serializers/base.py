@@ -1,6 +1,7 @@
 """What every wire format offers: frames to messages and messages to frames."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from voicewire.frames import Frame
 
@@ -11,6 +12,12 @@ class FrameSerializer(ABC):
     Synchronous and free of I/O: it runs on the event loop between two socket calls. It may remember
     things about its peer (a stream's id, say), so each connection has its own.
     """
+
+    carries_rtvi: ClassVar[bool] = False
+    """Whether its clients speak RTVI: its messages go as `OutputTransportMessageUrgentFrame`."""
+
+    def leave_words_to_rtvi(self) -> None:  # noqa: B027 - most do not carry RTVI
+        """Send no text and no transcriptions any more: the client gets them by RTVI."""
 
     @abstractmethod
     def serialize(self, frame: Frame) -> bytes | str | None:

@@ -40,6 +40,8 @@ class ProtobufFrameSerializer(FrameSerializer):
     Audio that is a whole WAV file, as Pipecat's Python client sends it, is unwrapped.
     """
 
+    carries_rtvi = True
+
     def __init__(self, *, send_interruptions: bool = False) -> None:
         """Make a serializer for one connection.
 
@@ -47,12 +49,16 @@ class ProtobufFrameSerializer(FrameSerializer):
             send_interruptions: Whether the client knows the interruption message. Pipecat's
                 JavaScript client does not.
         """
-        encoders = dict(_ENCODERS)
+        encoders: dict[type[Frame], _Encoder | None] = dict(_ENCODERS)
         if send_interruptions:
             encoders[InterruptionFrame] = _encode_interruption
         self._encoders = encoders
         self._encoder_of_type: dict[type[Frame], _Encoder | None] = {}
         self._audio_mould = _NO_MOULD
+
+    def leave_words_to_rtvi(self) -> None:
+        self._encoders |= {TextFrame: None, TranscriptionFrame: None}
+        self._encoder_of_type.clear()
 
     def serialize(self, frame: Frame) -> bytes | None:
         frame_type = type(frame)
@@ -266,7 +272,7 @@ def _encode_interruption(frame: InterruptionFrame) -> proto.Frame:
 
 _Encoder = Callable[[Any], proto.Frame]
 
-_ENCODERS: Mapping[type, _Encoder | None] = {
+_ENCODERS: Mapping[type[Frame], _Encoder | None] = {
     Frame: None,
     InterimTranscriptionFrame: None,
     OutputAudioRawFrame: _encode_audio,

@@ -8,6 +8,7 @@ from voicewire.clock import TimerHandle
 from voicewire.frames import (
     ClientConnectedFrame,
     Frame,
+    LLMConfigureOutputFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -49,6 +50,7 @@ class LLMService(Service):
         LLMMessagesAppendFrame,
         LLMMessagesUpdateFrame,
         LLMRunFrame,
+        LLMConfigureOutputFrame,
         TranscriptionFrame,
     )
 
@@ -57,6 +59,7 @@ class LLMService(Service):
         self.messages: list[Message] = []
         self._is_user_speaking = False
         self._has_open_question = False
+        self._skips_tts = False
         self._transcript_timer: TimerHandle | None = None
 
     @abstractmethod
@@ -81,6 +84,7 @@ class LLMService(Service):
             self.messages = []
             self._is_user_speaking = False
             self._has_open_question = False
+            self._skips_tts = False
             self._cancel_timer()
 
     async def cleanup(self) -> None:
@@ -108,6 +112,9 @@ class LLMService(Service):
             _append(self.messages, *frame.messages)
             if frame.run_llm:
                 await self._answer()
+        elif isinstance(frame, LLMConfigureOutputFrame):
+            self._skips_tts = frame.skip_tts
+            self.push(frame, direction)
         else:
             await self._answer()
 
@@ -136,7 +143,7 @@ class LLMService(Service):
                     is_first = False
                 if answer is not None:
                     answer.append(piece)
-                self.push(LLMTextFrame(piece))
+                self.push(LLMTextFrame(piece, skip_tts=self._skips_tts))
         except asyncio.CancelledError:
             raise  # Whoever waits for the end of this answer was told by the interruption.
         except Exception:

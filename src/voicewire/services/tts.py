@@ -68,7 +68,7 @@ class TTSService(Service):
             self._forget()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, _NOT_SPOKEN):
+        if isinstance(frame, _NOT_SPOKEN) or (isinstance(frame, LLMTextFrame) and frame.skip_tts):
             self.push(frame, direction)
         elif isinstance(frame, LLMTextFrame) or (
             isinstance(frame, TextFrame) and self._is_in_response

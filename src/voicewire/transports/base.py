@@ -1,11 +1,14 @@
 """What every transport is: the two ends of a pipeline, and a door for callers."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 from voicewire.events import EventEmitter
 from voicewire.frames import Frame
 from voicewire.pipeline import FrameDirection, ProcessorSetup
-from voicewire.pipeline.processor import Processor, PushHook
+from voicewire.pipeline.hooks import PushHook, PushHooks
+from voicewire.pipeline.processor import Processor
+from voicewire.rtvi import RTVI
 from voicewire.transports.input import InputTransport
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.output import OutputTransport
@@ -21,6 +24,7 @@ class BaseTransport(EventEmitter, ABC):
     Attributes:
         stats: What has been counted since the transport was made.
         outbound: The way out to the caller, None while there is none.
+        rtvi: Where the application answers what clients ask of it by RTVI.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class BaseTransport(EventEmitter, ABC):
         self.params = params
         self.stats = TransportStats()
         self.outbound: Outbound | None = None
+        self.rtvi = RTVI()
         self._input_name = input_name
         self._output_name = output_name
         self._input: InputTransport | None = None
@@ -60,17 +65,21 @@ class BaseTransport(EventEmitter, ABC):
         """
         self._watchers.append(watcher)
 
-    def add_watchers(self, hook: PushHook | None) -> PushHook | None:
-        """Return what an end calls at each push, given the pipeline's own hook."""
-        hooks = [*self._watchers, *([hook] if hook is not None else [])]
-        if len(hooks) <= 1:
-            return hooks[0] if hooks else None
+    def let_watch(self, hooks: PushHooks) -> None:
+        """Tell the watchers of the ends' pushes, in a pipeline with these hooks."""
+        for watcher in self._watchers:
+            hooks.add(partial(self._tell_of_ends, watcher))
 
-        def call_all(source: Processor, to: Processor, frame: Frame, way: FrameDirection) -> None:
-            for each in hooks:
-                each(source, to, frame, way)
-
-        return call_all
+    def _tell_of_ends(
+        self,
+        watcher: PushHook,
+        source: Processor,
+        to: Processor,
+        frame: Frame,
+        direction: FrameDirection,
+    ) -> None:
+        if source is self._input or source is self._output:
+            watcher(source, to, frame, direction)
 
     @property
     def has_output(self) -> bool:

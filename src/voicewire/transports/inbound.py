@@ -7,7 +7,8 @@ from voicewire.audio.pcm import duration_secs, mix_channels
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.clock import Clock
 from voicewire.errors import FrameDecodeError
-from voicewire.frames import Frame, InputAudioRawFrame, TextFrame
+from voicewire.frames import Frame, InputAudioRawFrame, InputTransportMessageFrame, TextFrame
+from voicewire.rtvi.visit import RTVIVisit
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.params import TransportParams
 from voicewire.transports.stats import TransportStats
@@ -35,6 +36,7 @@ class Inbound:
         stats: Where refused messages are counted.
         push: Gets each frame that goes downstream.
         on_vad_event: Told when the caller starts and stops to speak.
+        rtvi: Acts on messages of RTVI; None where they are nothing special.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Inbound:
         stats: TransportStats,
         push: Callable[[Frame], None],
         on_vad_event: Callable[[VADEvent], None],
+        rtvi: RTVIVisit | None = None,
     ) -> None:
         self._serializer = serializer
         self._params = params
@@ -53,6 +56,7 @@ class Inbound:
         self._passes_audio = params.passes_audio_in
         self._stats = stats
         self._push = push
+        self._rtvi = rtvi
         self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
         self._sample_rates: set[int] = set()
         self._refused_kinds: set[str] = set()
@@ -79,6 +83,8 @@ class Inbound:
         """Forget the client; nothing of it is emitted any more."""
         if self._vad is not None:
             self._vad.close()
+        if self._rtvi is not None:
+            self._rtvi.close()
 
     def _deserialize(self, message: bytes | str) -> Frame:
         try:
@@ -98,7 +104,19 @@ class Inbound:
                 "text_not_enabled",
                 f"{type(frame).__name__} from a client; set text_in_enabled=True to take it",
             )
+        if isinstance(frame, InputTransportMessageFrame) and self._rtvi is not None:
+            asked = self._rtvi.take(frame.message)
+            if asked is not None:
+                self._take_asked(asked)
+                return
         self._push(frame)
+
+    def _take_asked(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            if isinstance(frame, InputAudioRawFrame):
+                self._take_audio(frame)
+            else:
+                self._push(frame)
 
     def _convert(self, frame: InputAudioRawFrame) -> None:
         """Bring audio to the pipeline's format."""

@@ -29,7 +29,6 @@ class InputTransport(InlineProcessor):
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
-        self._on_push = self._transport.add_watchers(setup.on_push)
         await self._transport.open(setup)
 
     async def cleanup(self) -> None:

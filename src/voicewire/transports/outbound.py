@@ -134,6 +134,10 @@ class Outbound:
         self._stops_not_before = 0.0
         self._lag_timer: TimerHandle | None = None
 
+    def pad(self, num_samples: int) -> None:
+        """Send so much silence behind each utterance from now on."""
+        self._queue.padding_samples = num_samples
+
     def put(self, frame: Frame) -> None:
         """Take a frame for the client.
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from voicewire.errors import ConfigurationError
 from voicewire.params import Params
+from voicewire.rtvi.params import RTVIParams
 from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
 from voicewire.vad import VADAnalyzer
 
@@ -79,6 +80,8 @@ class WebsocketServerParams(TransportParams):
     Attributes:
         add_wav_header: Whether each outgoing audio message is a complete WAV file.
         serializer: Puts frames on the wire and takes them off.
+        rtvi: What clients are told that speak RTVI, as Pipecat's do; None leaves their messages to
+            the pipeline.
         session_timeout: Seconds without a message from the client until `on_session_timeout`.
         on_second_client: What becomes of a client that comes while another one is there:
             `"replace"` closes the old one, `"reject"` refuses the new one.
@@ -96,6 +99,7 @@ class WebsocketServerParams(TransportParams):
 
     add_wav_header: bool = False
     serializer: FrameSerializer = Field(default_factory=ProtobufFrameSerializer)
+    rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
     session_timeout: float | None = Field(default=None, gt=0.0)
     on_second_client: Literal["replace", "reject"] = "replace"
     allowed_origins: list[str] | None = None

@@ -33,6 +33,7 @@ class SendQueue:
 
     Attributes:
         num_audio_bytes: How much audio waits, in the format in which it comes out.
+        padding_samples: Silence behind each stream.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class SendQueue:
         self._max_frames = max_frames
         self._items: deque[Frame | bytearray] = deque()
         self.num_audio_bytes = 0
+        self.padding_samples = 0
         self._context_id: str | None = None
         self._cut_context_id: str | None = None
         self._begin_stream()
@@ -91,6 +93,7 @@ class SendQueue:
             self._context_id = frame.context_id
         if self.num_audio_bytes >= self._max_audio_bytes:
             raise QueueFullError("the output", self._max_audio_secs, "seconds of audio")
+        self._is_stream_open = True
         self._append_pcm(
             self._converter.process(frame.audio, frame.sample_rate, frame.num_channels)
         )
@@ -134,6 +137,8 @@ class SendQueue:
     def take_tail(self) -> bytes:
         """End the stream of audio and return the rest of it; what comes next is a new stream."""
         tail = self._converter.flush()
+        if self._is_stream_open:
+            tail += bytes(self.padding_samples * self._sample_bytes)
         self._begin_stream()
         return tail
 
@@ -174,6 +179,7 @@ class SendQueue:
 
     def _begin_stream(self) -> None:
         self._converter = StreamNormalizer(self.sample_rate, self.num_channels)
+        self._is_stream_open = False
 
 
 def _check_samples(frame: OutputAudioRawFrame) -> None:

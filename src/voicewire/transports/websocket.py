@@ -9,9 +9,11 @@ from typing import Any
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
-from voicewire.frames import ClientConnectedFrame
+from voicewire.frames import ClientConnectedFrame, OutputTransportMessageUrgentFrame
 from voicewire.pipeline import ProcessorSetup
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
+from voicewire.rtvi.visit import RTVIVisit
+from voicewire.serializers import FrameSerializer
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
@@ -29,6 +31,10 @@ what follows, be it the next caller or the end of the session, waits for them.""
 
 RETRY_AFTER_SECS = 5
 """What a client is told to wait that is refused because others are there."""
+
+PLAYER_BLOCK_SAMPLES = 128
+"""Pipecat's JavaScript client plays whole blocks of an AudioWorklet, and keeps the rest until more
+comes: with so much silence but one sample behind it, the last word is heard to its end."""
 
 GOODBYE_SECS = 2.0
 """How long a caller may take over the closing handshake when the pipeline is over."""
@@ -89,6 +95,7 @@ class WebsocketTransport(BaseTransport):
             raise RuntimeError("this transport has been in a pipeline that is over; make a new one")
         if self._setup is None:
             self._setup = setup
+            self.let_watch(setup.hooks)
             self._get_ready()
 
     def begin(self) -> None:
@@ -142,6 +149,7 @@ class WebsocketTransport(BaseTransport):
             await session.wait_closed()
         finally:
             self._session = self.outbound = None
+            self.rtvi.begin(None)
             connection.abort()
             self.input().caller_left()
         await self._tell("on_client_disconnected", session)
@@ -169,6 +177,17 @@ class WebsocketTransport(BaseTransport):
         tasks = self._setup.tasks
         # Its own copy: what a serializer remembers of its peer is not for the next one.
         serializer = copy.deepcopy(params.serializer)
+        outbound = Outbound(
+            params=params,
+            serializer=serializer,
+            sample_rate=params.audio_out_sample_rate or self._setup.start.audio_out_sample_rate,
+            wire=connection,
+            clock=self._clock,
+            stats=self.stats,
+            events=self.output(),
+        )
+        rtvi = self._make_rtvi_visit(params, serializer, outbound)
+        self.rtvi.begin(rtvi)
         return CallerSession(
             client=client,
             inbound=Inbound(
@@ -178,21 +197,36 @@ class WebsocketTransport(BaseTransport):
                 stats=self.stats,
                 push=self.input().push,
                 on_vad_event=self.input().on_vad_event,
+                rtvi=rtvi,
             ),
-            outbound=Outbound(
-                params=params,
-                serializer=serializer,
-                sample_rate=params.audio_out_sample_rate or self._setup.start.audio_out_sample_rate,
-                wire=connection,
-                clock=self._clock,
-                stats=self.stats,
-                events=self.output(),
-            ),
+            outbound=outbound,
             clock=self._clock,
             session_timeout_secs=params.session_timeout,
             on_timeout=lambda: self._announce_timeout(tasks, client),
             max_ahead_secs=params.audio_in_max_ahead_secs,
             rest=lambda secs: self._let_rest(connection, secs),
+        )
+
+    def _make_rtvi_visit(
+        self, params: WebsocketServerParams, serializer: FrameSerializer, outbound: Outbound
+    ) -> RTVIVisit | None:
+        if params.rtvi is None or not serializer.carries_rtvi:
+            return None
+        assert self._setup is not None  # noqa: S101 - as above
+
+        def client_is_ready() -> None:
+            serializer.leave_words_to_rtvi()
+            outbound.pad(PLAYER_BLOCK_SAMPLES - 1)
+
+        return RTVIVisit(
+            self.rtvi,
+            params=params.rtvi,
+            push=self.input().push,
+            send=lambda content: outbound.send_now(OutputTransportMessageUrgentFrame(content)),
+            hooks=self._setup.hooks,
+            tasks=self._setup.tasks,
+            output=self.output(),
+            on_ready=client_is_ready,
         )
 
     def _let_rest(self, connection: Connection, secs: float) -> None:
