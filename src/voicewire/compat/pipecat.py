@@ -97,6 +97,12 @@ TABLE: Mapping[str, Names] = {
         **_from("voicewire.pipeline", "FrameDirection", "FrameProcessor"),
         "FrameProcessorSetup": "voicewire.pipeline:ProcessorSetup",
     },
+    "pipecat.processors.frameworks.rtvi": _from(
+        "voicewire.frames",
+        "RTVIClientMessageFrame",
+        "RTVIServerMessageFrame",
+        "RTVIServerResponseFrame",
+    ),
     "pipecat.serializers.base_serializer": _from("voicewire.compat.serializers", "FrameSerializer"),
     "pipecat.serializers.protobuf": _from("voicewire.serializers", "ProtobufFrameSerializer"),
     "pipecat.transports.base_transport": _from(
