@@ -19,8 +19,10 @@ from voicewire.frames import (
     InputTransportMessageFrame,
     InterruptionFrame,
     LLMConfigureOutputFrame,
+    LLMContextFrame,
     LLMMessagesAppendFrame,
     RTVIClientMessageFrame,
+    RTVIServerMessageFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -341,6 +343,17 @@ async def test_what_fails_in_the_pipeline_is_told() -> None:
         (fault,) = await client.hears("error")
     assert "no keys here" in fault["data"]["message"]
     assert fault["data"]["fatal"] is False
+
+
+async def test_a_frame_that_cannot_be_told_of_moves_on_all_the_same() -> None:
+    async with calling() as (served, client):
+        await client.say_hello()
+        await served.say(
+            LLMContextFrame("no context"), RTVIServerMessageFrame(object()), TTSStartedFrame()
+        )
+        await client.hears("bot-tts-started")
+        assert "JSON" in (await client.hears("error"))[0]["data"]["error"]
+    assert served.heard.of(LLMContextFrame)
 
 
 async def test_messages_of_other_kinds_go_into_the_pipeline() -> None:

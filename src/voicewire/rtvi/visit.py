@@ -168,8 +168,11 @@ class RTVIVisit:
         self, source: Processor, to: Processor, frame: Frame, direction: FrameDirection
     ) -> None:
         assert self._reporter is not None  # noqa: S101 - the hook is added behind it
-        for each in self._reporter.report(frame, direction, is_sent=source is self._output):
-            self.send(each)
+        try:
+            for each in self._reporter.report(frame, direction, is_sent=source is self._output):
+                self.send(each)
+        except Exception:  # The frame itself must move on, whatever is wrong with what is in it.
+            logger.exception("RTVI: %s cannot be told of", type(frame).__name__)
 
     def _refuse(self, msg_id: str, why: str) -> list[Frame]:
         logger.warning("RTVI message refused: %s", why)
