@@ -242,6 +242,18 @@ async def test_audio_in_json_is_heard_as_any_other() -> None:
     assert b"".join(frame.audio for frame in served.heard.of(InputAudioRawFrame)) == 3 * pcm
 
 
+async def test_audio_in_json_counts_as_long_as_it_lasts() -> None:
+    """Its messages are longer than those of the binary wire, and no less in real time."""
+    encoded = base64.b64encode(bytes(9600)).decode()
+    form = {"sampleRate": 48_000, "numChannels": 1, "base64Audio": encoded}
+    async with calling(audio_in_max_ahead_secs=0.5) as (served, client):
+        for _ in range(5):
+            await client.ask("raw-audio", form)
+            await asyncio.sleep(0.1)
+        await eventually(lambda: len(served.heard.of(InputAudioRawFrame)) == 5)
+        assert served.transport.stats.rests == 0
+
+
 async def test_the_bot_leaves_when_it_is_asked_to() -> None:
     async with calling() as (served, client):
         await client.say_hello()

@@ -108,6 +108,7 @@ class RTVIVisit:
         self._tasks = tasks
         self._output = output
         self._on_ready = on_ready
+        self._has_refused = False
         self._reporter: Reporter | None = None
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(
             MAX_EVENTS_WAITING
@@ -175,7 +176,10 @@ class RTVIVisit:
             logger.exception("RTVI: %s cannot be told of", type(frame).__name__)
 
     def _refuse(self, msg_id: str, why: str) -> list[Frame]:
-        logger.warning("RTVI message refused: %s", why)
+        # One line for each client: a flood must not become a flood of lines.
+        if not self._has_refused:
+            self._has_refused = True
+            logger.warning("RTVI message refused: %s", why)
         self.send(message("error-response", {"error": why}, to=msg_id))
         return []
 

@@ -74,7 +74,9 @@ class Inbound:
             frame = self._deserialize(message)
             if isinstance(frame, InputAudioRawFrame):
                 return self._take_audio(frame)
-            self._take_other(frame)
+            audio_secs = self._take_other(frame)
+            if audio_secs:
+                return audio_secs
         except FrameDecodeError as exc:
             self._refuse(exc)
         return max(MIN_MESSAGE_SECS, len(message) / OTHER_BYTES_PER_SEC)
@@ -98,7 +100,8 @@ class Inbound:
                 f"{type(exc).__name__} in {type(self._serializer).__name__}.deserialize",
             ) from exc
 
-    def _take_other(self, frame: Frame) -> None:
+    def _take_other(self, frame: Frame) -> float:
+        """Act on what is no audio; return the seconds of audio that are in it all the same."""
         if isinstance(frame, TextFrame) and not self._params.text_in_enabled:
             raise FrameDecodeError(
                 "text_not_enabled",
@@ -107,16 +110,15 @@ class Inbound:
         if isinstance(frame, InputTransportMessageFrame) and self._rtvi is not None:
             asked = self._rtvi.take(frame.message)
             if asked is not None:
-                self._take_asked(asked)
-                return
+                return sum(map(self._take_asked, asked))
         self._push(frame)
+        return 0.0
 
-    def _take_asked(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            if isinstance(frame, InputAudioRawFrame):
-                self._take_audio(frame)
-            else:
-                self._push(frame)
+    def _take_asked(self, frame: Frame) -> float:
+        if isinstance(frame, InputAudioRawFrame):
+            return self._take_audio(frame)
+        self._push(frame)
+        return 0.0
 
     def _convert(self, frame: InputAudioRawFrame) -> None:
         """Bring audio to the pipeline's format."""
