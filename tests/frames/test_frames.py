@@ -23,6 +23,7 @@ from voicewire.frames import (
     InputTransportMessageFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    LLMConfigureOutputFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
@@ -139,6 +140,7 @@ def test_what_must_not_be_lost_is_uninterruptible() -> None:
         StopFrame,
         FunctionCallInProgressFrame,
         FunctionCallResultFrame,
+        LLMConfigureOutputFrame,
     }
 
 
