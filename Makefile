@@ -3,6 +3,7 @@
 #   make serve                      the embedded bot on ws://localhost:8765
 #   make serve ARGS="--port 9000"   with options of `voicewire serve`
 #   make test                       lint, types, import contract and all tests
+#   make web                        build the talk page anew, from client/ and playground/
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
 #   make bench QUICK=1              the same in ten minutes, to see whether it works
 
@@ -16,10 +17,11 @@ BIN := $(VENV)/bin
 # uv finds .venv by itself; an environment that the shell has activated must not lead it astray.
 UV := env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never $(BIN)/python -m uv
 SYNC := $(UV) sync --frozen --inexact
+NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench clean
+.PHONY: help serve test check web bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,12 +33,19 @@ test: check  ## Lint, types, import contract and all tests; ARGS="-k pacing" pas
 	$(SAY) 'Running the tests'
 	@$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/.ready-to-test  ## Lint, types and the import contract.
+check: $(VENV)/.ready-to-test  ## Lint, types, the import contract and the talk page.
 	$(SAY) 'Checking style, types and the direction of imports'
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	$(SAY) 'Checking and testing the talk page and its client'
+	@$(NPM) run build --workspace voicewire-client
+	@$(NPM) run check --workspaces --if-present
+	@$(NPM) test --workspaces --if-present -- --test-reporter=dot
+
+web: $(VENV)/.ready-to-test  ## Build the talk page anew, into src/voicewire/web.
+	@$(NPM) run build --workspace voicewire-client --workspace voicewire-playground
 
 bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, QUICK=1, ARGS="--no-long".
 	$(SAY) 'Measuring; Ctrl-C ends it and writes what there is'
@@ -44,7 +53,7 @@ bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, 
 		$(BIN)/python -m benchmarks.side_by_side --rounds $(ROUNDS) $(if $(QUICK),--quick) $(ARGS)
 
 clean:  ## Remove the virtual environment and everything that was made by tools.
-	rm -rf $(VENV) .peer-venv .bench-venv-* dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .peer-venv .bench-venv-* node_modules client/dist tests/browser/pages/*/dist dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 	find src tests scripts examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -57,13 +66,15 @@ $(VENV)/.ready-to-serve: $(VENV)/.made pyproject.toml uv.lock
 	@$(BIN)/voicewire setup
 	@touch $@
 
-$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirements.txt
+$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirements.txt package-lock.json
 	$(SAY) 'Installing voicewire with all extras and the tools of its developers'
 	@$(SYNC) --all-extras
 	$(SAY) 'Fetching what is missing of the models, and checking them'
 	@$(BIN)/voicewire setup
 	$(SAY) 'Installing Pipecat in an environment of its own, for the tests that talk with its client'
 	@$(BIN)/python scripts/make_peer_env.py
+	$(SAY) 'Getting Chromium, and Pipecat'"'"'s clients for it, for the tests in a browser'
+	@$(BIN)/python scripts/make_browser_env.py
 	@touch $@
 
 $(VENV)/.made:

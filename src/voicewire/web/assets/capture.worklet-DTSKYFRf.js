@@ -1,0 +1,26 @@
+// src/capture.worklet.ts
+var MESSAGE_SECS = .02;
+var CaptureProcessor = class extends AudioWorkletProcessor {
+	#length = Math.round(sampleRate * MESSAGE_SECS);
+	#samples = new Int16Array(this.#length);
+	#offset = 0;
+	#level = 0;
+	process([channels]) {
+		for (const sample of channels[0] ?? []) {
+			this.#level = Math.max(this.#level, Math.abs(sample));
+			this.#samples[this.#offset++] = Math.max(-1, Math.min(1, sample)) * 32767;
+			if (this.#offset === this.#length) this.#hand();
+		}
+		return true;
+	}
+	#hand() {
+		const message = {
+			samples: this.#samples,
+			level: this.#level
+		};
+		this.port.postMessage(message, [this.#samples.buffer]);
+		this.#samples = new Int16Array(this.#length);
+		this.#offset = this.#level = 0;
+	}
+};
+registerProcessor("voicewire-capture", CaptureProcessor);
