@@ -100,7 +100,7 @@ def test_all_names_together_load_no_model_runtime() -> None:
 
 def test_the_reference_lists_exactly_the_public_names() -> None:
     not_names = {*events_in_reference(), *parameters_in_reference(), *dict(services_by_module())}
-    listed = [row[0] for row in rows(REFERENCE) if row[0] not in not_names]
+    listed = [row[0] for row in rows(REFERENCE) if row[0] not in not_names and "/" not in row[0]]
 
     assert sorted(listed) == sorted(set(voicewire.__all__) - {"__version__"})
 
@@ -114,8 +114,20 @@ def services_by_module() -> list[tuple[str, str]]:
 
 
 def parameters_in_reference() -> set[str]:
-    models = ("WebsocketServerParams", "Limits", "VADParams", "PipelineParams")
-    return {row[0] for model in models for row in rows(section(f"`{model}`"))}
+    titles = ("`WebsocketServerParams`", "`Limits`", "`VADParams`", "`PipelineParams`", CALLING)
+    return {row[0] for title in titles for row in rows(section(title))}
+
+
+CALLING = "`WebsocketClientTransport`: calling a server"
+
+
+def test_the_reference_tells_what_clients_have_beside_what_servers_have() -> None:
+    listed = {row[0]: row[1] for row in rows(section(CALLING))}
+    fields = voicewire.WebsocketClientParams.model_fields
+    own = fields.keys() - voicewire.WebsocketServerParams.model_fields.keys()
+    assert listed.keys() == own
+    for name, default in listed.items():
+        assert ast.literal_eval(default) == fields[name].get_default(call_default_factory=True)
 
 
 @pytest.mark.parametrize(("module", "name"), services_by_module())

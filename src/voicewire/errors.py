@@ -7,6 +7,8 @@
     │   ├── MissingExtraError (ImportError)  a package of an extra is not installed
     │   └── ModelFileError                   a model's file is missing or not the one expected
     ├── AddressInUseError (OSError)          the port belongs to somebody else
+    ├── ConnectError (OSError)               a server cannot be called, or refuses
+    ├── ConnectRefusedError                  a client asked to connect and may not
     ├── FrameDecodeError (ValueError)        the peer sent something wrong
     ├── FrameEncodeError (ValueError)        a frame cannot be put on this wire
     ├── QueueFullError                       a bounded queue refused something
@@ -55,6 +57,32 @@ class AddressInUseError(VoicewireError, OSError):
         super().__init__(f"port {port} on {host} is already in use")
         self.host = host
         self.port = port
+
+
+class ConnectError(VoicewireError, OSError):
+    """A server cannot be called, or refuses; the message says which.
+
+    Attributes:
+        status: Of its HTTP answer; None where there was none.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConnectRefusedError(VoicewireError):
+    """A client has asked where to connect, and may not.
+
+    Attributes:
+        info: Why; the client is told.
+        status: Of the HTTP answer.
+    """
+
+    def __init__(self, info: str, *, status: int = 403) -> None:
+        super().__init__(info)
+        self.info = info
+        self.status = status
 
 
 class FrameDecodeError(VoicewireError, ValueError):

@@ -8,6 +8,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "voicewire.errors": (
         "AddressInUseError",
         "ConfigurationError",
+        "ConnectError",
+        "ConnectRefusedError",
         "FrameDecodeError",
         "FrameEncodeError",
         "MissingExtraError",
@@ -116,8 +118,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "voicewire.transports": (
         "BaseTransport",
         "ClientConnection",
+        "ConnectRequest",
         "TransportParams",
         "TransportStats",
+        "WebsocketClientParams",
+        "WebsocketClientTransport",
         "WebsocketServerParams",
         "WebsocketServerTransport",
     ),

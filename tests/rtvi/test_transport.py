@@ -11,6 +11,7 @@ import pytest
 
 from tests.transports.client import Caller, Served, eventually, json_message, serving
 from voicewire.frames import (
+    BotStoppedSpeakingFrame,
     EndFrame,
     Frame,
     FunctionCallResultFrame,
@@ -29,7 +30,7 @@ from voicewire.frames import (
     TTSStoppedFrame,
     TTSTextFrame,
 )
-from voicewire.pipeline import FrameDirection, InlineProcessor
+from voicewire.pipeline import FrameDirection, InlineProcessor, PipelineParams
 from voicewire.rtvi import RTVI
 from voicewire.rtvi.visit import MAX_EVENTS_WAITING
 
@@ -400,3 +401,86 @@ async def test_the_next_client_begins_anew() -> None:
             await second.say_hello()
             await rtvi.interrupt_bot()
             await eventually(lambda: served.heard.of(InterruptionFrame))
+
+
+OURS = {"library": "voicewire-client", "library_version": "0.1.0"}
+
+
+async def say_hello_as_ours(client: Client) -> None:
+    """Say hello as a client of voicewire's own."""
+    can = {"flush": True, "playout": True}
+    await client.ask("client-ready", {"version": "2.1.0", "about": OURS, "voicewire": can})
+    await client.hears("bot-ready")
+
+
+async def test_a_client_that_can_flush_is_told_to_and_others_are_not() -> None:
+    async with calling() as (served, client):
+        await say_hello_as_ours(client)
+        for stream_id in (1, 2):
+            await served.say(TTSAudioRawFrame(bytes(64_000), 16_000, 1))
+            await client.hears("bot-started-speaking", stream_id)
+            await served.say(InterruptionFrame())
+            flushes = await client.hears("vw-flush", stream_id)
+            assert flushes[-1]["data"] == {"stream_id": stream_id}
+    async with calling() as (served, client):
+        await client.say_hello()
+        await served.say(TTSAudioRawFrame(bytes(64_000), 16_000, 1))
+        await client.hears("bot-started-speaking")
+        await served.say(InterruptionFrame())
+        await client.hears("bot-stopped-speaking")
+    assert client.of("vw-flush") == []
+
+
+async def test_the_bot_stops_where_the_client_says_that_it_was_heard() -> None:
+    async with calling() as (served, client):
+        await say_hello_as_ours(client)
+        await served.say(TTSAudioRawFrame(bytes(160_000), 16_000, 1))
+        await client.hears("bot-started-speaking")
+        await client.ask("vw-playout", {"stream_id": 0, "played_ms": 12.0, "buffered_ms": 0.0})
+        await client.ask("vw-ping", {"sent_at": 1.5})
+        assert (await client.hears("vw-pong"))[0]["data"] == {"sent_at": 1.5}
+        await served.say(InterruptionFrame())
+        await client.hears("vw-flush")
+        stopped = served.said.of(BotStoppedSpeakingFrame)
+    assert [frame.played_secs for frame in stopped] == [pytest.approx(0.012)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("vw-playout", {"stream_id": 0, "played_ms": -1, "buffered_ms": 0}),
+        ("vw-playout", {"stream_id": 0, "played_ms": "NaN", "buffered_ms": 0}),
+        ("vw-playout", {"played_ms": 0, "buffered_ms": 0}),
+        ("vw-ping", {}),
+        ("vw-ping", {"sent_at": "soon"}),
+        ("vw-nothing", {}),
+    ],
+)
+async def test_a_bad_message_of_the_extension_is_answered(kind: str, data: Any) -> None:
+    async with calling() as (_, client):
+        await say_hello_as_ours(client)
+        await client.ask(kind, data)
+        await client.hears("error-response")
+
+
+@pytest.mark.parametrize(
+    ("hello", "rate"),
+    [
+        ({"version": "2.1.0", "about": ABOUT}, 24_000),
+        ({}, 24_000),
+        ({"version": "2.1.0", "about": {"library": "@pipecat-ai/client-ios"}}, 16_000),
+        ({"version": "2.1.0", "about": OURS, "voicewire": {"flush": True}}, 16_000),
+    ],
+    ids=["Pipecat's JavaScript", "the same before 1.0", "another", "ours"],
+)
+async def test_a_player_that_ignores_the_rate_gets_the_one_it_takes_audio_for(
+    hello: dict[str, Any], rate: int
+) -> None:
+    params = PipelineParams(audio_out_sample_rate=16_000)
+    async with calling(pipeline_params=params) as (served, client):
+        await client.ask("client-ready", hello)
+        await client.hears("bot-ready")
+        await served.say(TTSAudioRawFrame(bytes(6400), 16_000, 1))
+        await eventually(lambda: bool(client.audio))
+        assert client.of("error-response") == []
+    assert {message.sample_rate for message in client.audio} == {rate}

@@ -49,7 +49,7 @@ async def test_http_and_websocket_share_the_port(caplog: pytest.LogCaptureFixtur
             assert (response.status_code, response.json()) == (200, {"status": "ok"})
             assert (await client.head("/healthz")).status_code == 200
             assert (await client.post("/healthz", content=b"x" * 100)).status_code == 405
-            missing = await client.get("/")
+            missing = await client.get("/nothing")
             assert missing.status_code == 404
             assert "WebSocket" in missing.json()["detail"]
         async with raw_peer(listener) as peer:

@@ -30,6 +30,8 @@ from voicewire.frames import (
     TTSStartedFrame,
 )
 from voicewire.serializers import ProtobufFrameSerializer
+from voicewire.transports.player import PIPECAT_JS, Player
+from voicewire.transports.playout import PlayoutReport
 
 LEAD_SECS = 0.08
 TIMER_SECS = 0.001
@@ -484,6 +486,105 @@ def test_a_client_that_can_flush_is_told_and_gets_the_next_answer_at_once() -> N
     num_before = len(way.wire.audio)
     way.say(2.0)
     assert sum(sent.secs for sent in way.wire.audio[num_before:]) == pytest.approx(1.0)
+
+
+# What the client's player needs.
+
+
+def test_a_player_that_can_flush_is_kept_a_second_ahead() -> None:
+    way = Exit()
+    way.outbound.play_on(Player(flush=lambda _: None))
+    way.say(5.0)
+    way.clock.advance(0.5)
+    assert way.lead_secs == pytest.approx(1.0, abs=CHUNK_SECS + TIMER_SECS)
+
+
+def test_a_lead_that_is_deeper_already_stays() -> None:
+    way = Exit(audio_out_lead_secs=3.0)
+    way.outbound.play_on(Player(flush=lambda _: None))
+    way.say(5.0)
+    assert way.lead_secs == pytest.approx(3.0, abs=CHUNK_SECS + TIMER_SECS)
+
+
+def test_a_player_that_can_flush_is_told_to_and_the_next_answer_starts_at_once() -> None:
+    flushed: list[int] = []
+    way = Exit()
+    way.outbound.play_on(Player(flush=flushed.append))
+    way.say(5.0)
+    way.clock.advance(1.0)
+    way.interrupt()
+    assert flushed == [1]
+    assert way.reports.stops == [(True, pytest.approx(1.0, abs=0.01))]
+    sent_before = len(way.wire.audio)
+    way.say(1.0)
+    assert sum(sent.secs for sent in way.wire.audio[sent_before:]) == pytest.approx(1.0)
+    way.interrupt()
+    assert flushed == [1, 2]
+
+
+def test_a_player_that_has_nothing_is_not_flushed() -> None:
+    flushed: list[int] = []
+    way = Exit()
+    way.outbound.play_on(Player(flush=flushed.append))
+    way.interrupt()
+    way.say(0.2)
+    way.clock.advance(3.0)
+    way.interrupt()
+    assert flushed == []
+
+
+def test_a_player_that_is_late_is_flushed_when_the_schedule_is_over() -> None:
+    flushed: list[int] = []
+    way = Exit()
+    way.outbound.play_on(Player(flush=flushed.append))
+    way.say(1.0)
+    way.clock.advance(1.4)
+    way.outbound.played(PlayoutReport(0, 0.5, 0.5))
+    way.interrupt()
+    assert flushed == [1]
+
+
+def test_an_interruption_tells_how_much_the_client_says_it_has_played() -> None:
+    way = Exit()
+    way.outbound.play_on(Player(flush=lambda _: None))
+    way.say(5.0)
+    way.clock.advance(1.0)
+    way.outbound.played(PlayoutReport(0, 0.7, 1.3))
+    way.clock.advance(0.1)
+    way.interrupt()
+    assert way.reports.stops == [(True, pytest.approx(0.8, abs=0.01))]
+
+
+def test_a_player_that_takes_all_audio_for_one_rate_gets_that_rate() -> None:
+    way = Exit()
+    way.say(0.5)
+    way.outbound.play_on(PIPECAT_JS)
+    way.say(0.5)
+    way.clock.advance(2.0)
+    rates = [sent.sample_rate for sent in way.wire.audio]
+    assert rates == sorted(rates)
+    assert set(rates) == {RATE, 24_000}
+    assert way.wire.audio_secs == pytest.approx(1.0, abs=0.006 + 2 * 128 / 24_000)
+
+
+def test_the_applications_own_rate_holds_whatever_the_player_takes_it_for() -> None:
+    way = Exit(audio_out_sample_rate=RATE)
+    way.outbound.play_on(PIPECAT_JS)
+    way.say(0.5)
+    assert {sent.sample_rate for sent in way.wire.audio} == {RATE}
+
+
+def test_frames_keep_their_place_when_the_rate_changes() -> None:
+    way = Exit()
+    way.say(0.3)
+    way.outbound.put(TextFrame("between"))
+    way.say(0.3)
+    way.outbound.play_on(PIPECAT_JS)
+    way.clock.advance(2.0)
+    at = [sent.kind for sent in way.wire.sent].index("text")
+    before = sum(sent.secs for sent in way.wire.sent[:at])
+    assert before == pytest.approx(0.3, abs=0.01)
+    assert way.wire.audio_secs == pytest.approx(0.6, abs=0.02)
 
 
 def test_a_listener_may_interrupt_as_soon_as_the_bot_starts() -> None:

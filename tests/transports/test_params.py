@@ -10,7 +10,12 @@ from tests.transports.fakes import ToneVAD
 from voicewire.errors import ConfigurationError
 from voicewire.rtvi import RTVIParams
 from voicewire.serializers import ProtobufFrameSerializer
-from voicewire.transports import TransportParams, WebsocketServerParams, WebsocketServerTransport
+from voicewire.transports import (
+    TransportParams,
+    WebsocketClientParams,
+    WebsocketServerParams,
+    WebsocketServerTransport,
+)
 
 DEFAULTS: dict[str, object] = {
     "add_wav_header": False,
@@ -25,6 +30,7 @@ DEFAULTS: dict[str, object] = {
     "audio_out_10ms_chunks": 4,
     "audio_in_max_ahead_secs": 30.0,
     "audio_out_lead_secs": 0.08,
+    "audio_out_flush_lead_secs": 1.0,
     "audio_out_max_queued_secs": 300.0,
     "audio_out_max_lag_secs": 10.0,
     "vad_analyzer": None,
@@ -34,6 +40,9 @@ DEFAULTS: dict[str, object] = {
     "max_message_bytes": 1 << 20,
     "ping_interval_secs": 10.0,
     "ping_timeout_secs": 10.0,
+    "talk_page": True,
+    "connect_hook": None,
+    "public_url": None,
 }
 
 
@@ -145,9 +154,10 @@ def test_a_serializer_that_clients_would_have_to_share_is_an_error_at_constructi
 
 
 def test_every_parameter_is_described() -> None:
-    described = f"{TransportParams.__doc__}{WebsocketServerParams.__doc__}"
-    for name in WebsocketServerParams.model_fields:
-        assert f" {name}: " in described
+    for model in (WebsocketServerParams, WebsocketClientParams):
+        described = "".join(base.__doc__ or "" for base in model.__mro__)
+        for name in model.model_fields:
+            assert f" {name}: " in described
 
 
 def test_the_transport_has_the_usual_address_and_events() -> None:

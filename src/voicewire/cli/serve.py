@@ -81,6 +81,7 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
 
 def _say_ready(url: str) -> None:
     say(f"listening on {url} (Ctrl-C ends)")
+    note(f"  talk with it in a browser: {url.replace('ws', 'http', 1)}")
 
 
 @dataclass

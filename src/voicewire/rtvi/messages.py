@@ -1,6 +1,6 @@
 """RTVI's messages: what clients may send, and how an answer looks. Pure."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -10,6 +10,9 @@ LABEL = "rtvi-ai"
 
 PROTOCOL_VERSION = "2.1.0"
 """What we speak."""
+
+FIRST_VERSION = "1.0.0"
+"""What a client speaks that does not say: clients before 1.0 have nothing in their hello."""
 
 MAJORS = (1, 2)
 """What we understand: to a client of major 1 we speak as it does."""
@@ -23,11 +26,45 @@ class ClientData(BaseModel):
     model_config = ConfigDict(extra="ignore", arbitrary_types_allowed=True)
 
 
+class Extension(ClientData):
+    """What a client of voicewire's own can do beyond RTVI."""
+
+    flush: bool = False
+    """Drop, when it is told so, what it has not played."""
+
+    playout: bool = False
+    """Say what it has played."""
+
+
 class ClientReady(ClientData):
     """The client is there, and speaks this version."""
 
-    version: str = ""
+    version: str = FIRST_VERSION
     about: Json = Field(default_factory=dict)
+    voicewire: Extension = Field(default_factory=Extension)
+
+    @property
+    def library(self) -> str:
+        """The name of the client's library; empty if it does not say."""
+        library = self.about.get("library")
+        return library if isinstance(library, str) else ""
+
+
+_Millisecs = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
+
+
+class PlayoutData(ClientData):
+    """What the client's player has played of a stream, and what waits in it."""
+
+    stream_id: int
+    played_ms: _Millisecs
+    buffered_ms: _Millisecs
+
+
+class Ping(ClientData):
+    """A question for the round trip's time; the answer brings `sent_at` back."""
+
+    sent_at: float = Field(allow_inf_nan=False)
 
 
 class ClientMessage(ClientData):

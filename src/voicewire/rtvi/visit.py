@@ -36,6 +36,8 @@ from voicewire.rtvi.messages import (
     ClientReady,
     FunctionCallResult,
     Json,
+    Ping,
+    PlayoutData,
     RawAudio,
     SendText,
     fault_of,
@@ -75,7 +77,8 @@ class RTVIVisit:
         hooks: The pipeline's.
         tasks: Owns the task that calls the handlers.
         output: The pipeline's last processor: what it pushes has been sent.
-        on_ready: Called when the client has said hello for the first time.
+        on_ready: Called with the client's first hello.
+        on_playout: Called with what it says of its player.
 
     Attributes:
         client_version: The version that the client speaks; None before it has said hello.
@@ -94,7 +97,8 @@ class RTVIVisit:
         hooks: PushHooks,
         tasks: TaskOwner,
         output: Processor,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[ClientReady], None],
+        on_playout: Callable[[PlayoutData], None],
     ) -> None:
         self.client_version: str | None = None
         self.about_client: Json = {}
@@ -108,6 +112,7 @@ class RTVIVisit:
         self._tasks = tasks
         self._output = output
         self._on_ready = on_ready
+        self._on_playout = on_playout
         self._has_refused = False
         self._reporter: Reporter | None = None
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(
@@ -124,6 +129,8 @@ class RTVIVisit:
             "llm-function-call-result": (FunctionCallResult, self._function_call_result),
             "raw-audio": (RawAudio, self._raw_audio),
             "raw-audio-batch": (RawAudio, self._raw_audio),
+            "vw-ping": (Ping, self._ping),
+            "vw-playout": (PlayoutData, self._playout),
         }
 
     @property
@@ -222,7 +229,7 @@ class RTVIVisit:
         self.is_answered = False
         if is_first:
             self._hooks.add(self._see)
-            self._on_ready()
+            self._on_ready(data)
         self._do_later(msg_id, self._say_hello if is_first else self._application.set_bot_ready)
         return []
 
@@ -260,6 +267,14 @@ class RTVIVisit:
                 data.function_name, data.tool_call_id, data.arguments, data.result
             )
         ]
+
+    def _ping(self, msg_id: str, data: Ping) -> list[Frame]:
+        self.send(message("vw-pong", {"sent_at": data.sent_at}))
+        return []
+
+    def _playout(self, msg_id: str, data: PlayoutData) -> list[Frame]:
+        self._on_playout(data)
+        return []
 
     def _raw_audio(self, msg_id: str, data: RawAudio) -> list[Frame]:
         fault = format_fault(data.sample_rate, data.num_channels)

@@ -30,6 +30,11 @@ class Places(ABC):
     def occupied(self, ip: str) -> tuple[int, int]:
         """Return how many places are taken, by all and by `ip`."""
 
+    @property
+    def are_taken(self) -> bool:
+        """Whether nobody can have one, from whatever address."""
+        return self.refusal("") == "server"
+
     def refusal(self, ip: str) -> str | None:
         """Return which limit keeps a caller out: `"server"`, `"ip"`, or None for neither."""
         taken, taken_by_ip = self.occupied(ip)

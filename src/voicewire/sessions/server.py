@@ -5,7 +5,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
@@ -20,6 +20,9 @@ from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.websocket import RETRY_AFTER_SECS, check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +93,7 @@ class VoiceServer(Listening):
             port=port,
             on_connection=self._on_connection,
             admit=self._admit,
-            http_app=make_http_app,
+            http_app=self._make_http_app,
             clock=self._clock,
             settings=listener_settings(
                 self._params,
@@ -183,6 +186,13 @@ class VoiceServer(Listening):
     async def _wait_for_sessions(self, secs: float) -> None:
         if self._sessions:
             await asyncio.wait(self._sessions.values(), timeout=secs)
+
+    def _make_http_app(self) -> "ASGIApp":
+        return make_http_app(
+            self._params,
+            why_busy=lambda: "all places are taken" if self._places.are_taken else None,
+            is_on_loopback=lambda: self._listener.is_on_loopback,
+        )
 
     def _admit(self, request: HandshakeRequest) -> Rejection | None:
         limit = self._places.refusal(request.remote_address[0])

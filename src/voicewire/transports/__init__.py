@@ -2,15 +2,24 @@
 
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.client import ClientConnection
-from voicewire.transports.params import TransportParams, WebsocketServerParams
+from voicewire.transports.connect import ConnectRequest
+from voicewire.transports.params import (
+    TransportParams,
+    WebsocketClientParams,
+    WebsocketServerParams,
+)
 from voicewire.transports.stats import TransportStats
+from voicewire.transports.websocket_client import WebsocketClientTransport
 from voicewire.transports.websocket_server import WebsocketServerTransport
 
 __all__ = [
     "BaseTransport",
     "ClientConnection",
+    "ConnectRequest",
     "TransportParams",
     "TransportStats",
+    "WebsocketClientParams",
+    "WebsocketClientTransport",
     "WebsocketServerParams",
     "WebsocketServerTransport",
 ]

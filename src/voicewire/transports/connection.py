@@ -1,11 +1,11 @@
-"""One accepted WebSocket connection: messages in, messages out, never waiting."""
+"""One open WebSocket connection: messages in, messages out, never waiting."""
 
 import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
 
-from websockets.server import ServerProtocol
+from websockets.protocol import Protocol
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import SessionClosed
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         transport: asyncio.Transport,
-        protocol: ServerProtocol,
+        protocol: Protocol,
         request: HandshakeRequest,
         settings: ConnectionSettings | None = None,
         *,

@@ -2,7 +2,7 @@
 
 Nearly all traffic is one shape: a complete, final, masked binary frame. Between two frames that
 shape is unmasked and delivered at once (the fast lane). Every other byte goes through the sans-I/O
-parser of `websockets`, one frame at a time.
+parser of `websockets`, one frame at a time; and so does all that a server sends us.
 """
 
 from collections import deque
@@ -11,8 +11,7 @@ from struct import Struct
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.protocol import Protocol, Side, State
 from websockets.typing import BytesLike
 
 from voicewire.transports.fast_lane import FrameBoundaries
@@ -50,7 +49,7 @@ class WebSocketEngine:
 
     def __init__(
         self,
-        protocol: ServerProtocol,
+        protocol: Protocol,
         *,
         max_message_bytes: int,
         deliver: Callable[[bytes | str], None],
@@ -75,7 +74,8 @@ class WebSocketEngine:
         self._write = write
         self._end_writing = end_writing
         self._closing = closing
-        self._boundaries = FrameBoundaries()
+        self._is_client = protocol.side is Side.CLIENT
+        self._boundaries = FrameBoundaries(are_masked=not self._is_client)
         self._assembler = MessageAssembler()
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS_PER_TURN)
         # Open and between two frames and two messages: a plain frame needs no parser.
@@ -127,6 +127,8 @@ class WebSocketEngine:
 
     def send(self, message: bytes | str) -> int:
         """Write a message; the caller has looked at `is_open`. Return its payload's bytes."""
+        if self._is_client:
+            return self._send_masked(message)
         if isinstance(message, str):
             head, payload = _TEXT_HEAD, message.encode()
         else:
@@ -140,6 +142,16 @@ class WebSocketEngine:
         else:
             self._write(_pack_64_bit_head(head, 127, length) + payload)
         return length
+
+    def _send_masked(self, message: bytes | str) -> int:
+        if isinstance(message, str):
+            payload = message.encode()
+            self._protocol.send_text(payload)
+        else:
+            payload = message
+            self._protocol.send_binary(payload)
+        self._flush()
+        return len(payload)
 
     def ping(self) -> None:
         self._protocol.send_ping(b"")

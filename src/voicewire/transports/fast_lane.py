@@ -1,4 +1,4 @@
-"""Where the frames of a client's WebSocket stream begin and end.
+"""Where the frames of a peer's WebSocket stream begin and end.
 
 The connection feeds the trusted parser one frame at a time. So what happens never depends on how
 TCP cut the stream, and between two frames it is safe to look at the bytes without the parser.
@@ -9,15 +9,20 @@ _MASK_BYTES = 4
 
 
 class FrameBoundaries:
-    """Follows a stream of masked frames; knows nothing of their meaning.
+    """Follows a stream of frames; knows nothing of their meaning.
 
-    It leaves every judgement of right and wrong to the parser: frames that are not masked, for
-    example, are measured as though they were, and the parser refuses them at their second byte.
+    It leaves every judgement of right and wrong to the parser: a client's frames that are not
+    masked, for example, are measured as though they were, and the parser refuses them at their
+    second byte.
+
+    Args:
+        are_masked: Whether they should be, as those of clients.
     """
 
-    __slots__ = ("_head", "_missing_bytes")
+    __slots__ = ("_head", "_mask_bytes", "_missing_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, *, are_masked: bool = True) -> None:
+        self._mask_bytes = _MASK_BYTES if are_masked else 0
         self._head = bytearray()  # of a frame whose length is not yet known
         self._missing_bytes = 0  # of a frame whose length is known
 
@@ -41,7 +46,7 @@ class FrameBoundaries:
                 part = data[position : position + lacking]
                 head += part
                 position += len(part)
-            self._missing_bytes = _MASK_BYTES + _payload_bytes(head)
+            self._missing_bytes = self._mask_bytes + _payload_bytes(head)
             head.clear()
         taken = min(self._missing_bytes, end - position)
         self._missing_bytes -= taken

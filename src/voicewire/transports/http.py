@@ -1,19 +1,58 @@
 """What the port answers to plain HTTP."""
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from voicewire.transports.connect import ConnectEndpoint
+from voicewire.transports.pages import page_routes
+from voicewire.transports.params import WebsocketServerParams
 
-def make_http_app() -> ASGIApp:
-    """Return the application: `/healthz` says that the process is up; all else is 404 in JSON."""
-    return Starlette(
-        routes=[Route("/healthz", _healthz)],
-        exception_handlers={HTTPException: _explain},
-    )
+
+def make_http_app(
+    params: WebsocketServerParams | None = None,
+    *,
+    why_busy: Callable[[], str | None] = lambda: None,
+    is_on_loopback: Callable[[], bool] = lambda: False,
+) -> ASGIApp:
+    """Return the application.
+
+    | Path | Answer |
+    |---|---|
+    | `/`, `/assets/...` | the talk page |
+    | `/connect` | where and with which token a client connects |
+    | `/healthz` | 200: the process is up |
+    | `/readyz` | 200 if a caller would be let in, else 503 |
+
+    All else is 404 in JSON.
+
+    Args:
+        params: What the server does.
+        why_busy: Says why no further caller would be let in; None if one would.
+        is_on_loopback: Whether only this machine reaches the server.
+    """
+    params = params or WebsocketServerParams()
+    connect = ConnectEndpoint(params, is_on_loopback)
+
+    async def readyz(_: Request) -> Response:
+        why = why_busy()
+        if why is None:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "busy", "detail": why}, status_code=503)
+
+    routes: list[BaseRoute] = [
+        Route("/healthz", _healthz),
+        Route("/readyz", readyz),
+        Route("/connect", connect.answer, methods=["POST", "OPTIONS"]),
+    ]
+    if params.talk_page:
+        routes += page_routes()
+    return Starlette(routes=routes, exception_handlers={HTTPException: _explain})
 
 
 async def _healthz(_: Request) -> JSONResponse:

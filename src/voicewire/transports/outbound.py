@@ -10,8 +10,9 @@ from voicewire.errors import QueueFullError, SessionClosed
 from voicewire.frames import EndFrame, Frame, InterruptionFrame, OutputAudioRawFrame, StopFrame
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.pacing import Pacer
-from voicewire.transports.params import WebsocketServerParams
-from voicewire.transports.playout import Playout
+from voicewire.transports.params import WebsocketParams
+from voicewire.transports.player import PLAIN, Player
+from voicewire.transports.playout import Playout, PlayoutReport
 from voicewire.transports.send_queue import SendQueue
 from voicewire.transports.stats import TransportStats
 
@@ -92,7 +93,7 @@ class Outbound:
     def __init__(
         self,
         *,
-        params: WebsocketServerParams,
+        params: WebsocketParams,
         serializer: FrameSerializer,
         sample_rate: int,
         wire: Wire,
@@ -102,12 +103,8 @@ class Outbound:
     ) -> None:
         self._serializer = serializer
         self._add_wav_header = params.add_wav_header
-        self._sample_rate = sample_rate
         self._num_channels = params.audio_out_channels
-        self._chunk_bytes = num_bytes(
-            params.audio_out_10ms_chunks * 0.01, sample_rate, params.audio_out_channels
-        )
-        self._chunk_secs = self._secs(self._chunk_bytes)
+        self._chunk_secs = params.audio_out_10ms_chunks * 0.01
         self._more_until = 0.0
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
@@ -123,8 +120,12 @@ class Outbound:
         )
         self._urgent: deque[Frame] = deque()  # Only while the connection takes nothing.
         self._is_refusing = False
+        self._set_sample_rate(sample_rate)
         self._pacer = Pacer(params.audio_out_lead_secs)
         self._playout = Playout()
+        self._player = PLAIN
+        self._flush_lead_secs = params.audio_out_flush_lead_secs
+        self._may_resample = params.audio_out_sample_rate is None
         self._is_bot_speaking = False
         self._is_pumping = False
         self._is_ending = False
@@ -134,9 +135,22 @@ class Outbound:
         self._stops_not_before = 0.0
         self._lag_timer: TimerHandle | None = None
 
-    def pad(self, num_samples: int) -> None:
-        """Send so much silence behind each utterance from now on."""
-        self._queue.padding_samples = num_samples
+    def play_on(self, player: Player) -> None:
+        """Send what this player needs, from now on.
+
+        The application's own `audio_out_sample_rate` holds, whatever the player takes it for.
+        """
+        self._player = player
+        self._queue.padding_samples = player.block_samples - 1
+        if player.sample_rate is not None and self._may_resample:
+            self._set_sample_rate(player.sample_rate)
+        if player.flush is not None:
+            self._pacer.lead_secs = max(self._pacer.lead_secs, self._flush_lead_secs)
+        self._pump()
+
+    def played(self, report: PlayoutReport) -> None:
+        """Take note of what the client says that it has played."""
+        self._playout.reported(report, now=self._now())
 
     def put(self, frame: Frame) -> None:
         """Take a frame for the client.
@@ -178,10 +192,15 @@ class Outbound:
     def interrupt(self, frame: InterruptionFrame) -> None:
         """Drop what has not been sent, and ask the client to drop what it has not played."""
         self._stats.audio_out_dropped_secs += self._queue.interrupt()
+        is_heard = self._is_bot_speaking or self._playout.unplayed_secs(now=self._now()) > 0
         if self._is_bot_speaking:
             self._stats.interruptions += 1
             self._stop_speaking(interrupted=True)
-        if self._send(frame):  # Then this client knows how to flush.
+        is_flushed = self._send(frame)  # Where that has a place on the wire.
+        if is_heard and self._player.flush is not None:
+            self._player.flush(self._playout.flush())
+            is_flushed = True
+        if is_flushed:
             self._pacer.flush(now=self._now())
         self._pump()
 
@@ -210,6 +229,11 @@ class Outbound:
             self._stop_speaking(interrupted=True)
         for frame in frames:
             self._let_go(frame)
+
+    def _set_sample_rate(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._chunk_bytes = num_bytes(self._chunk_secs, sample_rate, self._num_channels)
+        self._queue.convert_to(sample_rate)
 
     def _let_go(self, frame: Frame) -> None:
         """Drop a frame that came too late for its caller; the pipeline's own go on."""
@@ -339,11 +363,12 @@ class Outbound:
         self._stop_speaking(interrupted=False)
 
     def _stop_speaking(self, *, interrupted: bool) -> None:
-        buffered_secs = self._pacer.buffered_secs(now=self._now())
+        now = self._now()
+        buffered_secs = self._pacer.buffered_secs(now=now)
         self._is_bot_speaking = False
         self._events.on_bot_stopped(
             interrupted=interrupted,
-            played_secs=self._playout.played_secs(buffered_secs=buffered_secs),
+            played_secs=self._playout.played_secs(now=now, buffered_secs=buffered_secs),
         )
 
     def _send(self, frame: Frame) -> bool:

@@ -23,10 +23,13 @@ class Pacer:
     Args:
         lead_secs: How far ahead. A deeper buffer rides out a worse network, but what is in it will
             still be heard after an interruption by a client that cannot flush.
+
+    Attributes:
+        lead_secs: As above; it may be changed.
     """
 
     def __init__(self, lead_secs: float) -> None:
-        self._lead_secs = lead_secs
+        self.lead_secs = lead_secs
         self._plays_until: float | None = None
         self._in_time_until = 0.0
         """When the audio sent in this utterance would end, had the source never been late."""
@@ -45,8 +48,8 @@ class Pacer:
         if self._plays_until is None:
             return 0.0
         ahead_secs = duration_secs + MIN_MARGIN_SECS
-        if ahead_secs < self._lead_secs:
-            ahead_secs = self._lead_secs
+        if ahead_secs < self.lead_secs:
+            ahead_secs = self.lead_secs
         if self._in_time_until + waiting_secs - now <= ahead_secs:
             return 0.0
         return max(0.0, self._plays_until + duration_secs - ahead_secs - now)

@@ -9,6 +9,7 @@ from voicewire.errors import ConfigurationError
 from voicewire.params import Params
 from voicewire.rtvi.params import RTVIParams
 from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
+from voicewire.transports.connect import ConnectHook
 from voicewire.vad import VADAnalyzer
 
 logger = logging.getLogger(__name__)
@@ -27,12 +28,16 @@ class TransportParams(Params):
         audio_in_max_ahead_secs: How far ahead of real time a client may send, as one does that
             sends a recording. Beyond that nothing is read of it until it is due.
         audio_out_enabled: Whether the bot's audio is sent.
-        audio_out_sample_rate: Hertz that the client gets; None is the pipeline's own rate.
+        audio_out_sample_rate: Hertz that the client gets; None is the pipeline's own rate, or the
+            one that the client's player takes all audio for.
         audio_out_channels: Channels that the client gets.
         audio_out_10ms_chunks: Length of an audio message, in units of 10 ms.
         audio_out_lead_secs: How far ahead of real time the client is kept; never less than a
             message and 20 ms. What it has buffered is still heard after an interruption, unless it
             can flush.
+        audio_out_flush_lead_secs: How far ahead a client is kept that can flush: it drops what it
+            has buffered when it is interrupted, so a deep buffer costs nothing and rides out a bad
+            network.
         audio_out_max_queued_secs: Bot audio that may wait to be said; more is refused.
         audio_out_max_lag_secs: How long a client may refuse to read before it is closed (1013).
         vad_analyzer: Voice activity detection; None leaves it to others.
@@ -53,6 +58,7 @@ class TransportParams(Params):
     audio_out_channels: int = Field(default=1, ge=1, le=8)
     audio_out_10ms_chunks: int = Field(default=4, ge=1, le=100)
     audio_out_lead_secs: float = Field(default=0.08, ge=0.0, le=10.0)
+    audio_out_flush_lead_secs: float = Field(default=1.0, ge=0.0, le=10.0)
     audio_out_max_queued_secs: float = Field(default=300.0, gt=0.0)
     audio_out_max_lag_secs: float = Field(default=10.0, gt=0.0)
     vad_analyzer: VADAnalyzer | None = None
@@ -74,35 +80,27 @@ class TransportParams(Params):
         return self
 
 
-class WebsocketServerParams(TransportParams):
-    """What a WebSocket server can do, beside what every transport can.
+class WebsocketParams(TransportParams):
+    """What a WebSocket connection can do, beside what every transport can.
 
     Attributes:
         add_wav_header: Whether each outgoing audio message is a complete WAV file.
         serializer: Puts frames on the wire and takes them off.
         rtvi: What clients are told that speak RTVI, as Pipecat's do; None leaves their messages to
             the pipeline.
-        session_timeout: Seconds without a message from the client until `on_session_timeout`.
-        on_second_client: What becomes of a client that comes while another one is there:
-            `"replace"` closes the old one, `"reject"` refuses the new one.
-        allowed_origins: Web pages that may connect, such as `["https://example.com"]`; `["*"]` is
-            all of them. None lets in pages of the server's own host, pages on this machine where
-            the server is on it too, and clients that are no browsers. On a loopback host such as
-            "localhost", None lets in only pages that call the server by a loopback name, against
-            DNS rebinding: behind a reverse proxy, name the pages.
-        max_message_bytes: Longest message taken from a client; a longer one closes it (1009).
-        ping_interval_secs: How often a client that is silent is asked for a sign of life; None
-            never asks.
-        ping_timeout_secs: How long the sign of life may take before the client counts as gone;
+        session_timeout: Seconds without a message from the other end until `on_session_timeout`.
+        max_message_bytes: Longest message taken from the other end; a longer one closes the
+            connection (1009).
+        ping_interval_secs: How often an end that is silent is asked for a sign of life; None never
+            asks.
+        ping_timeout_secs: How long the sign of life may take before the other end counts as gone;
             None waits for ever.
     """
 
     add_wav_header: bool = False
     serializer: FrameSerializer = Field(default_factory=ProtobufFrameSerializer)
-    rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
+    rtvi: RTVIParams | None = None
     session_timeout: float | None = Field(default=None, gt=0.0)
-    on_second_client: Literal["replace", "reject"] = "replace"
-    allowed_origins: list[str] | None = None
     max_message_bytes: int = Field(default=1 << 20, ge=1024)
     ping_interval_secs: float | None = Field(default=10.0, gt=0.0)
     ping_timeout_secs: float | None = Field(default=10.0, gt=0.0)
@@ -113,6 +111,44 @@ class WebsocketServerParams(TransportParams):
         if value is None:
             raise ConfigurationError(
                 "serializer=None would drop every message in silence; leave it out for "
-                "ProtobufFrameSerializer(), or give the serializer that your clients speak"
+                "ProtobufFrameSerializer(), or give the serializer that the other end speaks"
             )
         return value
+
+
+class WebsocketClientParams(WebsocketParams):
+    """What a WebSocket client can do, beside what every WebSocket connection can.
+
+    Attributes:
+        headers: Further header fields of the handshake, such as `Authorization`.
+        open_timeout_secs: How long the server may take to answer.
+    """
+
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    open_timeout_secs: float = Field(default=10.0, gt=0.0)
+
+
+class WebsocketServerParams(WebsocketParams):
+    """What a WebSocket server can do, beside what every WebSocket connection can.
+
+    Attributes:
+        on_second_client: What becomes of a client that comes while another one is there:
+            `"replace"` closes the old one, `"reject"` refuses the new one.
+        allowed_origins: Web pages that may connect, such as `["https://example.com"]`; `["*"]` is
+            all of them. None lets in pages of the server's own host, pages on this machine where
+            the server is on it too, and clients that are no browsers. On a loopback host such as
+            "localhost", None lets in only pages that call the server by a loopback name, against
+            DNS rebinding: behind a reverse proxy, name the pages.
+        talk_page: Whether `/` is a page to talk with the bot.
+        connect_hook: Asked by `POST /connect` about each client that wants to know where to
+            connect.
+        public_url: What that answers, such as `"wss://voice.example.com"`; None is the address by
+            which the server was called.
+    """
+
+    rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
+    on_second_client: Literal["replace", "reject"] = "replace"
+    allowed_origins: list[str] | None = None
+    talk_page: bool = True
+    connect_hook: ConnectHook | None = None
+    public_url: str | None = Field(default=None, pattern=r"^wss?://")

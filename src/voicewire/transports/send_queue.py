@@ -26,7 +26,7 @@ class SendQueue:
     end brings them out, and so does `take_tail`.
 
     Args:
-        sample_rate: Hertz of what comes out.
+        sample_rate: Hertz of what comes out, at first.
         num_channels: Channels of what comes out.
         max_audio_secs: Audio that may wait; what comes then is refused.
         max_frames: Frames that may wait; more are refused, but for those that must arrive.
@@ -116,6 +116,24 @@ class SendQueue:
         elif isinstance(frame, TTSStoppedFrame | EndFrame | StopFrame):
             self._append_pcm(self.take_tail())
         self._items.append(frame)
+
+    def convert_to(self, sample_rate: int) -> None:
+        """Give audio out at another rate from now on, what waits included."""
+        if sample_rate == self.sample_rate:
+            return
+        self._append_pcm(self.take_tail())
+        old_rate, self.sample_rate = self.sample_rate, sample_rate
+        self._max_audio_bytes = num_bytes(self._max_audio_secs, sample_rate, self.num_channels)
+        self.num_audio_bytes = 0
+        waiting, self._items = self._items, deque()
+        for item in waiting:
+            if isinstance(item, Frame):
+                self._items.append(item)
+            else:
+                converter = StreamNormalizer(sample_rate, self.num_channels)
+                pcm = converter.process(bytes(item), old_rate, self.num_channels)
+                self._append_pcm(pcm + converter.flush())
+        self._begin_stream()
 
     def take_frame(self) -> Frame:
         """Remove and return the frame at the head."""

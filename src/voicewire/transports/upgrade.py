@@ -19,7 +19,7 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
         return level >= logging.WARNING and super().isEnabledFor(level)
 
 
-_logger = _QuietLogger(logging.getLogger(__name__), {})
+QUIET_LOGGER = _QuietLogger(logging.getLogger(__name__), {})
 
 
 class Upgrade:
@@ -38,7 +38,7 @@ class Upgrade:
             extensions=None,
             select_subprotocol=_make_selector(ours),
             max_size=max_message_bytes,
-            logger=_logger,
+            logger=QUIET_LOGGER,
         )
         self.rejection: Rejection | None = None
         self._response: Response | None = None

@@ -5,13 +5,14 @@ import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
 from voicewire.frames import ClientConnectedFrame, OutputTransportMessageUrgentFrame
 from voicewire.pipeline import ProcessorSetup
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
+from voicewire.rtvi.messages import ClientReady, Json, PlayoutData, message
 from voicewire.rtvi.visit import RTVIVisit
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.base import BaseTransport
@@ -20,7 +21,9 @@ from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.inbound import Inbound
 from voicewire.transports.outbound import Outbound
-from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.params import WebsocketParams, WebsocketServerParams
+from voicewire.transports.player import AUDIO_WORKLET, PIPECAT_JS, Player
+from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.settings import ConnectionSettings, ListenerSettings
 
 logger = logging.getLogger(__name__)
@@ -32,9 +35,8 @@ what follows, be it the next caller or the end of the session, waits for them.""
 RETRY_AFTER_SECS = 5
 """What a client is told to wait that is refused because others are there."""
 
-PLAYER_BLOCK_SAMPLES = 128
-"""Pipecat's JavaScript client plays whole blocks of an AudioWorklet, and keeps the rest until more
-comes: with so much silence but one sample behind it, the last word is heard to its end."""
+PIPECAT_JS_LIBRARIES = ("@pipecat-ai/client-js", "")
+"""What its JavaScript clients say that they are; before 1.0 they did not say."""
 
 GOODBYE_SECS = 2.0
 """How long a caller may take over the closing handshake when the pipeline is over."""
@@ -54,23 +56,26 @@ class WebsocketTransport(BaseTransport):
     | `on_session_timeout` | transport, client | it has sent nothing for `session_timeout` seconds |
 
     Args:
-        params: What the transport does; `check_params` has found no fault with it.
+        params: What the transport does; `check_serializer` has found no fault with it.
         input_name: Name of the input processor, for logs.
         output_name: Name of the output processor, for logs.
         clock: The time.
     """
 
+    arrival_event: ClassVar = "on_client_connected"
+    departure_event: ClassVar = "on_client_disconnected"
+
     def __init__(
         self,
         *,
-        params: WebsocketServerParams,
+        params: WebsocketParams,
         input_name: str | None = None,
         output_name: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(
-            "on_client_connected",
-            "on_client_disconnected",
+            self.arrival_event,
+            self.departure_event,
             "on_session_timeout",
             "on_websocket_ready",
             params=params,
@@ -145,14 +150,14 @@ class WebsocketTransport(BaseTransport):
         try:
             self.input().push(ClientConnectedFrame())
             connection.start(session)
-            await self._tell("on_client_connected", session)
+            await self._tell(self.arrival_event, session)
             await session.wait_closed()
         finally:
             self._session = self.outbound = None
             self.rtvi.begin(None)
             connection.abort()
             self.input().caller_left()
-        await self._tell("on_client_disconnected", session)
+        await self._tell(self.departure_event, session)
 
     async def _tell(self, event_name: str, session: CallerSession) -> None:
         """Call the handlers of an event; one that hangs is cancelled when the caller has left."""
@@ -208,25 +213,42 @@ class WebsocketTransport(BaseTransport):
         )
 
     def _make_rtvi_visit(
-        self, params: WebsocketServerParams, serializer: FrameSerializer, outbound: Outbound
+        self, params: WebsocketParams, serializer: FrameSerializer, outbound: Outbound
     ) -> RTVIVisit | None:
         if params.rtvi is None or not serializer.carries_rtvi:
             return None
         assert self._setup is not None  # noqa: S101 - as above
 
-        def client_is_ready() -> None:
+        def send(content: Json) -> None:
+            outbound.send_now(OutputTransportMessageUrgentFrame(content))
+
+        def flush(stream_id: int) -> None:
+            send(message("vw-flush", {"stream_id": stream_id}))
+
+        def client_is_ready(hello: ClientReady) -> None:
             serializer.leave_words_to_rtvi()
-            outbound.pad(PLAYER_BLOCK_SAMPLES - 1)
+            if hello.voicewire.flush:
+                outbound.play_on(Player(flush=flush))
+            elif hello.library in PIPECAT_JS_LIBRARIES:
+                outbound.play_on(PIPECAT_JS)
+            else:
+                outbound.play_on(AUDIO_WORKLET)
+
+        def client_has_played(said: PlayoutData) -> None:
+            outbound.played(
+                PlayoutReport(said.stream_id, said.played_ms / 1000, said.buffered_ms / 1000)
+            )
 
         return RTVIVisit(
             self.rtvi,
             params=params.rtvi,
             push=self.input().push,
-            send=lambda content: outbound.send_now(OutputTransportMessageUrgentFrame(content)),
+            send=send,
             hooks=self._setup.hooks,
             tasks=self._setup.tasks,
             output=self.output(),
             on_ready=client_is_ready,
+            on_playout=client_has_played,
         )
 
     def _let_rest(self, connection: Connection, secs: float) -> None:
@@ -270,10 +292,18 @@ def check_arguments(port: object, params: object) -> None:
         )
     if not isinstance(port, int) or not 0 <= port <= MAX_PORT:
         raise ConfigurationError(f"port is {port!r}; expected a number of 0..{MAX_PORT}")
+    check_serializer(params.serializer)
+
+
+def check_serializer(serializer: FrameSerializer) -> None:
+    """Find out whether each connection can have a serializer of its own.
+
+    Raises:
+        ConfigurationError: This one cannot be copied.
+    """
     try:
-        copy.deepcopy(params.serializer)
+        copy.deepcopy(serializer)
     except Exception as exc:
         raise ConfigurationError(
-            f"{type(params.serializer).__name__} cannot be copied, and each client needs its own: "
-            f"{exc}"
+            f"{type(serializer).__name__} cannot be copied, and each client needs its own: {exc}"
         ) from exc

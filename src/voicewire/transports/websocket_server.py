@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from voicewire.clock import Clock
 from voicewire.transports.client import ClientConnection
@@ -17,6 +18,9 @@ from voicewire.transports.websocket import (
     check_arguments,
     listener_settings,
 )
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +61,14 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
     ) -> None:
         params = params if params is not None else WebsocketServerParams()
         check_arguments(port, params)
+        self._server_params = params
         super().__init__(params=params, input_name=input_name, output_name=output_name, clock=clock)
         self._listener = Listener(
             host=host,
             port=port,
             on_connection=self._on_connection,
             admit=self._admit,
-            http_app=make_http_app,
+            http_app=self._make_http_app,
             clock=self._clock,
             settings=listener_settings(params),
         )
@@ -94,11 +99,21 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
             connection.abort()
 
     def _admit(self, request: HandshakeRequest) -> Rejection | None:
-        if self._is_taken and self._params.on_second_client == "reject":
-            return Rejection(
-                503, "another client is connected", {"Retry-After": str(RETRY_AFTER_SECS)}
-            )
-        return None
+        why = self._why_busy()
+        if why is None:
+            return None
+        return Rejection(503, why, {"Retry-After": str(RETRY_AFTER_SECS)})
+
+    def _make_http_app(self) -> "ASGIApp":
+        return make_http_app(
+            self._server_params,
+            why_busy=self._why_busy,
+            is_on_loopback=lambda: self._listener.is_on_loopback,
+        )
+
+    def _why_busy(self) -> str | None:
+        is_busy = self._is_taken and self._server_params.on_second_client == "reject"
+        return "another client is connected" if is_busy else None
 
     @property
     def _is_taken(self) -> bool:
@@ -112,9 +127,9 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
 
     async def _serve(self, connection: Connection) -> None:
         """See one client through, after the one before it has been seen off."""
-        if self._is_taken and self._params.on_second_client == "reject":
-            # Two came at the same instant.
-            connection.close(CLOSE_TRY_AGAIN_LATER, "another client is connected")
+        why = self._why_busy()
+        if why is not None:  # Two came at the same instant.
+            connection.close(CLOSE_TRY_AGAIN_LATER, why)
             return
         if self._newest in self._listener.connections:
             self._newest.close(CLOSE_REPLACED, "a newer client has taken your place")

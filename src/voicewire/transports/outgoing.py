@@ -1,0 +1,176 @@
+"""A connection that this side opens."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import cast
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.protocol import State
+from websockets.uri import WebSocketURI, parse_uri
+
+from voicewire.clock import Clock, MonotonicClock
+from voicewire.errors import ConfigurationError, ConnectError
+from voicewire.transports.connection import Connection
+from voicewire.transports.handshake import HEAD_END, Headers, RequestHead
+from voicewire.transports.settings import ConnectionSettings
+from voicewire.transports.upgrade import QUIET_LOGGER
+
+MAX_HEAD_BYTES = 64 * 1024
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)\b")
+
+
+async def connect(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_secs: float = 10.0,
+    settings: ConnectionSettings | None = None,
+    clock: Clock | None = None,
+) -> Connection:
+    """Call a server.
+
+    Args:
+        url: Such as `ws://localhost:8765/ws` or `wss://voice.example.com`.
+        headers: Further header fields of the handshake.
+        timeout_secs: How long it may take.
+        settings: Limits and timeouts of the connection.
+        clock: The time.
+
+    Raises:
+        ConfigurationError: `url` is no address of a WebSocket server.
+        ConnectError: There is no server, or it refuses.
+    """
+    try:
+        uri = parse_uri(url)
+    except InvalidURI as exc:
+        raise ConfigurationError(
+            f"{url!r} is no WebSocket address; expected one such as 'ws://localhost:8765'"
+        ) from exc
+    settings = settings or ConnectionSettings()
+    call = _Call(uri, headers or {}, settings)
+    try:
+        async with asyncio.timeout(timeout_secs):
+            await asyncio.get_running_loop().create_connection(
+                lambda: call, uri.host, uri.port, ssl=_tls(uri)
+            )
+            early_bytes = await call.answered
+    except _RefusedError as exc:
+        call.abort()
+        raise ConnectError(f"the server refuses: HTTP {exc}", status=exc.status) from None
+    except InvalidHandshake as exc:
+        call.abort()
+        raise ConnectError("what answers there is no WebSocket server") from exc
+    except TimeoutError as exc:
+        call.abort()
+        raise ConnectError(f"no answer within {timeout_secs:g} s") from exc
+    except OSError as exc:
+        call.abort()
+        raise ConnectError(_words_of(exc)) from exc
+    except BaseException:
+        call.abort()
+        raise
+    return call.to_connection(early_bytes, settings, clock or MonotonicClock())
+
+
+class _RefusedError(Exception):
+    """The server has answered with something else than yes."""
+
+    def __init__(self, status: int) -> None:
+        known = {each.value: each.phrase for each in HTTPStatus}
+        super().__init__(f"{status} {known.get(status, '')}".rstrip())
+        self.status = status
+
+
+class _Call(asyncio.Protocol):
+    """From the TCP connection to the answer of the handshake.
+
+    Attributes:
+        answered: What came behind the answer, when it has come and is yes.
+    """
+
+    def __init__(
+        self, uri: WebSocketURI, headers: Mapping[str, str], settings: ConnectionSettings
+    ) -> None:
+        self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._protocol = ClientProtocol(
+            uri, extensions=None, max_size=settings.max_message_bytes, logger=QUIET_LOGGER
+        )
+        self._uri = uri
+        self._headers = headers
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast: uvloop's transports are not derived from asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
+        request = self._protocol.connect()
+        request.headers.update(self._headers)
+        self._protocol.send_request(request)
+        self._transport.writelines(self._protocol.data_to_send())
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        blank_line = HEAD_END.search(self._buffer)
+        if self.answered.done():
+            return
+        if blank_line is None:
+            if len(self._buffer) > MAX_HEAD_BYTES:
+                self._fail(InvalidHandshake(f"an answer longer than {MAX_HEAD_BYTES} bytes"))
+            return
+        status = _STATUS_LINE.match(self._buffer)
+        if status is not None and status[1] != b"101":
+            self._fail(_RefusedError(int(status[1])))
+            return
+        self._protocol.receive_data(bytes(self._buffer[: blank_line.end()]))
+        self._protocol.events_received()
+        if self._protocol.state is not State.OPEN:
+            self._fail(self._protocol.handshake_exc or InvalidHandshake("no answer"))
+            return
+        assert self._transport is not None  # noqa: S101 - it has brought the data
+        self._transport.pause_reading()  # until the connection has taken over
+        self.answered.set_result(bytes(self._buffer[blank_line.end() :]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or ConnectionResetError("the server hung up"))
+
+    def abort(self) -> None:
+        """Drop the call."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def to_connection(
+        self, early_bytes: bytes, settings: ConnectionSettings, clock: Clock
+    ) -> Connection:
+        """Hand the transport on."""
+        transport = self._transport
+        assert transport is not None  # noqa: S101 - it has been answered
+        fields = [("Host", self._uri.host), *self._headers.items()]
+        peer = transport.get_extra_info("peername")
+        head = RequestHead(self._uri.resource_name, Headers(fields))
+        request = head.to_handshake_request((peer[0], peer[1]))
+        transport.resume_reading()
+        connection = Connection(
+            transport, self._protocol, request, settings, clock=clock, early_bytes=early_bytes
+        )
+        transport.set_protocol(connection)
+        return connection
+
+    def _fail(self, exc: Exception) -> None:
+        if not self.answered.done():
+            self.answered.set_exception(exc)
+
+
+def _tls(uri: WebSocketURI) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if uri.secure else None
+
+
+def _words_of(error: OSError) -> str:
+    # asyncio puts several addresses' errors into one text: "Multiple exceptions: [Errno 111] ...".
+    if isinstance(error, ConnectionRefusedError) or "Errno 111" in str(error):
+        return "connection refused; does the server run?"
+    return (error.strerror or str(error) or type(error).__name__).lower()
