@@ -61,7 +61,7 @@ async def connect(
             early_bytes = await call.answered
     except _RefusedError as exc:
         call.abort()
-        raise ConnectError(f"the server refuses: HTTP {exc}", status=exc.status) from None
+        raise ConnectError(f"the server refuses the call: HTTP {exc}", status=exc.status) from None
     except InvalidHandshake as exc:
         call.abort()
         raise ConnectError("what answers there is no WebSocket server") from exc
@@ -70,7 +70,7 @@ async def connect(
         raise ConnectError(f"no answer within {timeout_secs:g} s") from exc
     except OSError as exc:
         call.abort()
-        raise ConnectError(_words_of(exc)) from exc
+        raise ConnectError(f"cannot be reached: {_words_of(exc)}") from exc
     except BaseException:
         call.abort()
         raise

@@ -66,6 +66,7 @@ class ScriptedBot:
             num_quiet += 1
             if num_quiet == QUIET_MESSAGES:
                 speaking = asyncio.create_task(self._answer(socket))
+        speaking.cancel()  # The caller has hung up.
 
     async def _answer(self, socket: ServerConnection) -> None:
         self.num_answers += 1

@@ -60,7 +60,7 @@ def test_a_server_that_does_not_run_is_one_line(question: str) -> None:
 
 
 def test_a_server_of_another_kind_is_one_line(question: str, web_server: str) -> None:
-    message = f"{web_server}: what answers there is no WebSocket server"
+    message = f"{web_server}: the server refuses the call: HTTP 501 Not Implemented"
     assert refusal(web_server, "--wav", question) == (1, message)
 
 
@@ -75,7 +75,7 @@ def test_a_server_that_refuses_is_one_line(question: str) -> None:
         thread = Thread(target=server.serve_forever)
         thread.start()
         url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-        message = f"{url}: the server refused the call: HTTP 503 Service Unavailable"
+        message = f"{url}: the server refuses the call: HTTP 503 Service Unavailable"
         assert refusal(url, "--wav", question) == (1, message)
         server.shutdown()
         thread.join()
@@ -86,7 +86,7 @@ def test_a_refusal_cannot_steer_the_terminal(question: str) -> None:
         thread = Thread(target=_refuse_with_an_escape, args=[server])
         thread.start()
         url = f"ws://127.0.0.1:{server.getsockname()[1]}"
-        message = rf"{url}: the server refused the call: HTTP 403 \x9b2Jno"
+        message = f"{url}: the server refuses the call: HTTP 403 Forbidden"
         assert refusal(url, "--wav", question) == (1, message)
         thread.join()
 

@@ -1,18 +1,9 @@
 """A call: a WebSocket client that sends a microphone's audio in real time and listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from enum import Enum
-from http import HTTPStatus
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-)
 from websockets.frames import CloseCode
 
 from voicewire.cli.call.conversation import Conversation, Manners, Question, Step
@@ -25,7 +16,12 @@ from voicewire.cli.call.sound import Sound
 from voicewire.cli.call.speech_span import find_speech
 from voicewire.cli.console import EXIT_USAGE, CommandError
 from voicewire.clock import Clock
-from voicewire.errors import FrameDecodeError
+from voicewire.errors import (
+    ConfigurationError,
+    ConnectError,
+    FrameDecodeError,
+    SessionClosed,
+)
 from voicewire.frames import (
     InputAudioRawFrame,
     InputTransportMessageFrame,
@@ -34,10 +30,13 @@ from voicewire.frames import (
     TextFrame,
     TranscriptionFrame,
 )
-from voicewire.pipeline.owner import TaskOwner
 from voicewire.serializers import ProtobufFrameSerializer
+from voicewire.transports.connection import Connection
+from voicewire.transports.outgoing import connect
+from voicewire.transports.settings import ConnectionSettings
 
-CONNECT_TIMEOUT_SECS = 10.0
+SETTINGS = ConnectionSettings(max_message_bytes=64 << 20)
+"""Of a caller who takes whatever a bot sends, and tells of it."""
 
 
 class Outcome(Enum):
@@ -90,6 +89,7 @@ class Call:
         self._playback = Playback()
         self._conversation = Conversation(self._questions, manners, now=clock.now())
         self._begun_at = clock.now()
+        self._has_hung_up = False
 
     async def run(self) -> Outcome:
         """Make the call.
@@ -97,24 +97,54 @@ class Call:
         Raises:
             CommandError: There is no such server.
         """
-        async with _connection(self._url) as connection, TaskOwner() as tasks:
-            self._begun_at = self._clock.now()
-            if self._recorder is not None:
-                self._recorder.begin(self._begun_at)
-            self._conversation = Conversation(self._questions, self._manners, now=self._begun_at)
-            self._report(Connected(0.0, self._url))
-            listening = tasks.create(self._listen(connection), name="listening")
-            try:
-                outcome = await self._speak(connection)
-                await connection.close()
-            except ConnectionClosed:
-                is_answered = self._conversation.is_answered
-                outcome = Outcome.ANSWERED if is_answered else Outcome.CUT_OFF
-            finally:
-                self._finish()
-            await listening
-            self._report_close(connection)
-            return outcome
+        connection = await self._connect()
+        self._begun_at = self._clock.now()
+        if self._recorder is not None:
+            self._recorder.begin(self._begun_at)
+        self._conversation = Conversation(self._questions, self._manners, now=self._begun_at)
+        self._report(Connected(0.0, self._url))
+        connection.start(self)
+        try:
+            outcome = await self._speak(connection)
+        except SessionClosed:
+            is_answered = self._conversation.is_answered
+            outcome = Outcome.ANSWERED if is_answered else Outcome.CUT_OFF
+        finally:
+            self._has_hung_up = connection.is_open
+            connection.close()
+            self._finish()
+        await connection.wait_closed()
+        return outcome
+
+    # What the connection tells.
+
+    def message_received(self, message: bytes | str) -> None:
+        try:
+            self._take(message)
+        except FrameDecodeError as exc:
+            self._report(BadMessage(self._clock.now() - self._begun_at, str(exc)))
+        self._note_events()
+
+    def writing_paused(self) -> None:
+        """`_speak` waits until it goes on."""
+
+    def writing_resumed(self) -> None:
+        """`_speak` goes on."""
+
+    def connection_closed(self, code: int, reason: str) -> None:
+        by = "client" if self._has_hung_up else "server"
+        if code == CloseCode.ABNORMAL_CLOSURE:
+            by = "network"
+        self._report(Closed(self._clock.now() - self._begun_at, code, reason, by))
+
+    async def _connect(self) -> Connection:
+        try:
+            return await connect(self._url, settings=SETTINGS, clock=self._clock)
+        except ConfigurationError as exc:
+            fault = "expected a WebSocket address, such as ws://localhost:8765"
+            raise CommandError(f"{self._url}: {fault}", exit_code=EXIT_USAGE) from exc
+        except ConnectError as exc:
+            raise CommandError(f"{self._url}: {exc}") from exc
 
     def _finish(self) -> None:
         """Let what has come be heard to its end."""
@@ -128,11 +158,14 @@ class Call:
         """Report what has come of the questions so far."""
         self._report(self._conversation.summary(now=self._clock.now()))
 
-    async def _speak(self, connection: ClientConnection) -> Outcome:
+    async def _speak(self, connection: Connection) -> Outcome:
         """Send the microphone's audio until the call is over.
 
         The schedule is absolute. A microphone sends what it has recorded: a message goes out when
         the last of its samples is due.
+
+        Raises:
+            SessionClosed: The server has hung up, or is gone.
         """
         num_sent = 0
         while True:
@@ -151,24 +184,13 @@ class Call:
                 frame = OutputAudioRawFrame(sound.pcm, sound.sample_rate, sound.num_channels)
                 message = self._serializer.serialize(frame)
                 assert message is not None  # noqa: S101 - audio has a place on this wire
-                await connection.send(message)
+                await connection.wait_writable()
+                connection.send(message)
 
     def _next_sound(self) -> Sound | None:
         if self._headset is None:
             return self._microphone.next_message()
         return self._headset.recorded()
-
-    async def _listen(self, connection: ClientConnection) -> None:
-        """Take what the server sends until the connection is closed."""
-        try:
-            async for message in connection:
-                try:
-                    self._take(message)
-                except FrameDecodeError as exc:
-                    self._report(BadMessage(self._clock.now() - self._begun_at, str(exc)))
-                self._note_events()
-        except ConnectionClosed:
-            pass  # Abnormally; the close is reported all the same.
 
     def _take(self, message: bytes | str) -> None:
         now = self._clock.now()
@@ -199,45 +221,3 @@ class Call:
     def _note_events(self) -> None:
         for event in self._conversation.take_events():
             self._report(event)
-
-    def _report_close(self, connection: ClientConnection) -> None:
-        at_secs = self._clock.now() - self._begun_at
-        protocol = connection.protocol
-        by = "network"
-        if protocol.close_rcvd is not None and protocol.close_rcvd_then_sent is not False:
-            by = "server"
-        elif protocol.close_sent is not None:
-            by = "client"
-        code = protocol.close_code or CloseCode.ABNORMAL_CLOSURE
-        self._report(Closed(at_secs, int(code), protocol.close_reason or "", by))
-
-
-@asynccontextmanager
-async def _connection(url: str) -> AsyncIterator[ClientConnection]:
-    """Connect, or say in one line why that is not possible."""
-    try:
-        connection = await connect(
-            url, open_timeout=CONNECT_TIMEOUT_SECS, compression=None, max_size=None
-        )
-    except InvalidURI as exc:
-        fault = "expected a WebSocket address, such as ws://localhost:8765"
-        raise CommandError(f"{url}: {fault}", exit_code=EXIT_USAGE) from exc
-    except InvalidStatus as exc:
-        status = exc.response.status_code
-        reason = exc.response.reason_phrase or HTTPStatus(status).phrase
-        raise CommandError(f"{url}: the server refused the call: HTTP {status} {reason}") from exc
-    except TimeoutError as exc:
-        raise CommandError(f"{url}: no answer within {CONNECT_TIMEOUT_SECS:g} s") from exc
-    except (InvalidHandshake, EOFError) as exc:
-        raise CommandError(f"{url}: what answers there is no WebSocket server") from exc
-    except OSError as exc:
-        raise CommandError(f"{url}: cannot be reached: {_os_fault(exc)}") from exc
-    async with connection:
-        yield connection
-
-
-def _os_fault(error: OSError) -> str:
-    # asyncio puts several addresses' errors into one text: "Multiple exceptions: [Errno 111] ...".
-    if isinstance(error, ConnectionRefusedError) or "Errno 111" in str(error):
-        return "connection refused; does the server run?"
-    return (error.strerror or str(error) or type(error).__name__).lower()
