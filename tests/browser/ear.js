@@ -40,14 +40,12 @@
         channelCountMode: "explicit",
       });
       connect.call(node, context.destination); // it is silent; but without a way out it sleeps
-      const ear = { node, context, pieces: [], offset: Infinity, loudness: 0, startedAt: 0 };
+      const ear = { node, context, pieces: [], offsets: [], loudness: 0, startedAt: 0 };
       node.port.onmessage = ({ data: { endedAt, samples } }) => {
         ear.pieces.push(Int16Array.from(samples, (x) => Math.max(-1, Math.min(1, x)) * 32767));
         ear.loudness += samples.reduce((sum, x) => sum + x * x, 0);
         ear.startedAt ||= endedAt - samples.length / context.sampleRate;
-        // Messages come late, never early: the least difference is that of the clocks.
-        const now = (performance.timeOrigin + performance.now()) / 1000;
-        ear.offset = Math.min(ear.offset, now - endedAt);
+        ear.offsets.push((performance.timeOrigin + performance.now()) / 1000 - endedAt);
       };
       ears.set(context, ear);
     }
@@ -68,10 +66,12 @@
         bytes.set(new Uint8Array(piece.buffer), offset);
         offset += piece.byteLength;
       }
+      // From the audio clock to the wall's: messages come late, by a few milliseconds mostly.
+      const clocks = ear.offsets.sort((a, b) => a - b)[ear.offsets.length >> 1];
       return {
         pcm: toBase64(bytes),
         sampleRate: ear.context.sampleRate,
-        startedAt: ear.startedAt + ear.offset,
+        startedAt: ear.startedAt + clocks,
       };
     },
   };

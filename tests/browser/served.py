@@ -81,6 +81,9 @@ async def reciter(transport: SessionTransport) -> None:
 
 HUM_RATE = 24_000
 HUM_SECS = 1200.0
+ONE_SECOND = (
+    (8000 * np.sin(2 * np.pi * 200 * np.arange(HUM_RATE) / HUM_RATE)).astype("<i2").tobytes()
+)
 
 
 class Hum(InlineProcessor):
@@ -95,9 +98,8 @@ class Hum(InlineProcessor):
         self.interrupted_at = interrupted_at
 
     def hum(self) -> None:
-        samples = np.arange(round(HUM_SECS * HUM_RATE))
-        wave = 8000 * np.sin(2 * np.pi * 200 * samples / HUM_RATE)
-        self.push(TTSAudioRawFrame(wave.astype("<i2").tobytes(), HUM_RATE, 1))
+        for _ in range(round(HUM_SECS)):
+            self.push(TTSAudioRawFrame(ONE_SECOND, HUM_RATE, 1))
 
     def process(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame):

@@ -40,6 +40,7 @@ DEFAULTS: dict[str, object] = {
     "max_message_bytes": 1 << 20,
     "ping_interval_secs": 10.0,
     "ping_timeout_secs": 10.0,
+    "tcp_congestion_control": None,
     "talk_page": True,
     "connect_hook": None,
     "public_url": None,

@@ -70,3 +70,22 @@ def test_accepted_sockets_inherit_the_options() -> None:
             assert accepted.getsockopt(tcp, socket.TCP_NODELAY)
             assert accepted.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 20_000
             assert accepted.getsockopt(tcp, socket.TCP_NOTSENT_LOWAT) == 16 * 1024
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CONGESTION"), reason="Linux has it")
+def test_accepted_sockets_have_the_congestion_control_that_was_asked_for() -> None:
+    settings = ListenerSettings(tcp_congestion_control="reno")
+    (sock,) = bind_sockets("127.0.0.1", 0, settings)
+    with sock, socket.create_connection(sock.getsockname(), timeout=5):
+        sock.setblocking(True)
+        accepted, _ = sock.accept()
+        with accepted:
+            name = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    assert name.rstrip(b"\0") == b"reno"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CONGESTION"), reason="Linux has it")
+def test_an_unknown_congestion_control_is_a_configuration_error() -> None:
+    settings = ListenerSettings(tcp_congestion_control="none-such")
+    with pytest.raises(ConfigurationError, match="none-such"):
+        bind_sockets("127.0.0.1", 0, settings)

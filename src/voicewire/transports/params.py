@@ -139,6 +139,8 @@ class WebsocketServerParams(WebsocketParams):
             the server is on it too, and clients that are no browsers. On a loopback host such as
             "localhost", None lets in only pages that call the server by a loopback name, against
             DNS rebinding: behind a reverse proxy, name the pages.
+        tcp_congestion_control: The kernel's algorithm of this name; None leaves the choice to the
+            kernel. `"bbr"` keeps sound going on networks that lose packets. Linux only.
         talk_page: Whether `/` is a page to talk with the bot.
         connect_hook: Asked by `POST /connect` about each client that wants to know where to
             connect.
@@ -149,6 +151,7 @@ class WebsocketServerParams(WebsocketParams):
     rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
     on_second_client: Literal["replace", "reject"] = "replace"
     allowed_origins: list[str] | None = None
+    tcp_congestion_control: str | None = None
     talk_page: bool = True
     connect_hook: ConnectHook | None = None
     public_url: str | None = Field(default=None, pattern=r"^wss?://")

@@ -95,6 +95,12 @@ class ListenerSettings(BaseModel):
     tcp_notsent_lowat_bytes: int | None = Field(default=16 * 1024, gt=0)
     """How much unsent speech the kernel may hold on top of ours (`TCP_NOTSENT_LOWAT`)."""
 
+    tcp_congestion_control: str | None = None
+    """The kernel's algorithm of this name (`TCP_CONGESTION`); None leaves the choice to the kernel.
+
+    `"bbr"`, where the kernel has it, keeps sound going on networks that lose packets.
+    """
+
     receive_buffer_bytes: int | None = Field(default=64 * 1024, gt=0)
     """How much unread audio the kernel may hold (`SO_RCVBUF`): two seconds at 16 kHz.
 

@@ -105,5 +105,19 @@ def _set_options(sock: socket.socket, settings: ListenerSettings) -> None:
     lowat_bytes = settings.tcp_notsent_lowat_bytes
     if lowat_bytes is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, lowat_bytes)
+    if settings.tcp_congestion_control is not None:
+        _set_congestion_control(sock, settings.tcp_congestion_control)
     if settings.receive_buffer_bytes is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer_bytes)
+
+
+def _set_congestion_control(sock: socket.socket, name: str) -> None:
+    if not hasattr(socket, "TCP_CONGESTION"):
+        raise ConfigurationError("tcp_congestion_control can be chosen on Linux only")
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
+    except OSError as exc:
+        raise ConfigurationError(
+            f"tcp_congestion_control={name!r}: {exc.strerror}; this kernel has those of "
+            "/proc/sys/net/ipv4/tcp_available_congestion_control"
+        ) from exc

@@ -266,6 +266,7 @@ def listener_settings(
     settings = ListenerSettings(
         allowed_origins=params.allowed_origins,
         reuse_port=reuse_port,
+        tcp_congestion_control=params.tcp_congestion_control,
         connection=ConnectionSettings(
             max_message_bytes=params.max_message_bytes,
             ping_interval_secs=params.ping_interval_secs,
