@@ -86,6 +86,9 @@ const REPORT_SECS = 0.1;
 /** Of the round trip, as TCP smooths it (RFC 6298). */
 const SMOOTHING = 1 / 8;
 
+/** How long a server that has hung up may still be heard. */
+const PLAY_OUT_SECS = 3;
+
 /** Hertz of what text-to-speech mostly makes; the player follows what comes. */
 const FIRST_PLAYER_RATE = 24000;
 
@@ -110,7 +113,6 @@ export class VoiceClient extends Emitter<VoiceEvents> {
   #early: Int16Array[] = [];
   #untilPlayer: Int16Array<ArrayBuffer>[] | undefined;
   #isMuted = false;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #retryNow: (() => void) | undefined;
   #streamId = 0;
   #receivedMs = 0;
@@ -122,6 +124,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
   #bufferMs = 0;
   #droppedMs = 0;
   #responses = new Map<string, (message: RtviMessage) => void>();
+  #microphoneId = "";
   #speakerId = "";
   #attempts = 0;
 
@@ -145,18 +148,20 @@ export class VoiceClient extends Emitter<VoiceEvents> {
     }
     const attempt = ++this.#attempts;
     this.#setState("connecting");
-    try {
-      // At once, while the browser still knows of the click.
-      const opening = Player.open(FIRST_PLAYER_RATE, this.#speakerId);
-      if (microphone) {
-        await this.#openMicrophone("");
-      }
-      const player = await opening;
-      if (attempt !== this.#attempts) {
+    // At once, while the browser still knows of the click.
+    const opening = Player.open(FIRST_PLAYER_RATE, this.#speakerId).then((player) => {
+      if (attempt === this.#attempts) {
+        this.#usePlayer(player);
+      } else {
         player.close(); // Disconnected meanwhile.
-        return;
       }
-      this.#usePlayer(player);
+    });
+    opening.catch(() => undefined); // It is looked at below, or something else has failed first.
+    try {
+      if (microphone) {
+        await this.#openMicrophone(this.#microphoneId);
+      }
+      await opening;
       await this.#openConnection();
       if (attempt === this.#attempts) {
         this.#setState("ready");
@@ -207,6 +212,10 @@ export class VoiceClient extends Emitter<VoiceEvents> {
 
   /** Ask the application something; resolves with its answer. */
   async request(type: string, data: unknown = null): Promise<unknown> {
+    const connection = this.#connection;
+    if (connection === undefined) {
+      throw new Error(`${type}: there is no connection`);
+    }
     const id = newId();
     const answer = await new Promise<RtviMessage>((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -217,7 +226,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
         clearTimeout(timer);
         resolve(message);
       });
-      this.#connection?.send("client-message", { t: type, d: data }, id);
+      connection.send("client-message", { t: type, d: data }, id);
     });
     if (answer.type === "error-response") {
       throw new Error(text(answer, "error"));
@@ -235,11 +244,14 @@ export class VoiceClient extends Emitter<VoiceEvents> {
   }
 
   get microphoneId(): string {
-    return this.#microphone?.deviceId ?? "";
+    return this.#microphone?.deviceId ?? this.#microphoneId;
   }
 
   async useMicrophone(deviceId: string): Promise<void> {
-    await this.#openMicrophone(deviceId);
+    this.#microphoneId = deviceId;
+    if (this.#microphone !== undefined) {
+      await this.#openMicrophone(deviceId);
+    }
   }
 
   async useSpeaker(deviceId: string): Promise<void> {
@@ -290,9 +302,12 @@ export class VoiceClient extends Emitter<VoiceEvents> {
     if (!CLOSE_NORMAL.has(code)) {
       this.emit("error", new VoiceError("ended-by-server", reason || `closed with ${code}`));
     }
+    const session = this.#attempts;
     void this.#playOut().then(() => {
-      this.#finish();
-      this.emit("ended", { reason });
+      if (session === this.#attempts) {
+        this.#finish();
+        this.emit("ended", { reason });
+      }
     });
   }
 
@@ -301,12 +316,8 @@ export class VoiceClient extends Emitter<VoiceEvents> {
     const player = this.#player;
     if (player !== undefined) {
       await new Promise<void>((resolve) => {
-        const forget = player.on("report", ({ bufferedMs }) => {
-          if (bufferedMs === 0 || player !== this.#player) {
-            forget();
-            resolve();
-          }
-        });
+        player.on("report", ({ bufferedMs }) => bufferedMs === 0 && resolve());
+        setTimeout(resolve, PLAY_OUT_SECS * 1000); // A browser may have stopped the sound.
       });
     }
   }
@@ -341,12 +352,14 @@ export class VoiceClient extends Emitter<VoiceEvents> {
 
   /** Wait, or be told that the network is back. */
   async #wait(secs: number): Promise<void> {
+    const over = new AbortController();
     await new Promise<void>((resolve) => {
       this.#retryNow = resolve;
-      this.#retryTimer = setTimeout(resolve, secs * 1000);
-      globalThis.addEventListener("online", () => resolve(), { once: true });
+      const timer = setTimeout(resolve, secs * 1000);
+      over.signal.addEventListener("abort", () => clearTimeout(timer));
+      globalThis.addEventListener("online", () => resolve(), { signal: over.signal });
     });
-    clearTimeout(this.#retryTimer);
+    over.abort();
     this.#retryNow = undefined;
   }
 

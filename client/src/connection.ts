@@ -15,6 +15,9 @@ export interface ConnectionEvents {
 const OPEN_SECS = 10;
 const READY_SECS = 30;
 
+/** What a server calls itself that answers our pings. */
+const OUR_SERVER = "voicewire";
+
 const PING_SECS = 2;
 
 /** A server that says nothing for so long is gone, whatever the browser believes. */
@@ -31,7 +34,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   readonly #socket: WebSocket;
   #pings: ReturnType<typeof setInterval> | undefined;
   #heardAt = performance.now();
-  #ready: (() => void) | undefined;
+  #ready: ((answer: RtviMessage) => void) | undefined;
   #readyId = "";
   #isOver = false;
 
@@ -57,8 +60,9 @@ export class Connection extends Emitter<ConnectionEvents> {
     const socket = await openSocket(url);
     const connection = new Connection(socket);
     listen(connection);
-    await connection.#sayHello(libraryVersion);
-    connection.#keepInTouch();
+    if ((await connection.#sayHello(libraryVersion)) === OUR_SERVER) {
+      connection.#keepInTouch();
+    }
     return connection;
   }
 
@@ -105,15 +109,16 @@ export class Connection extends Emitter<ConnectionEvents> {
       return;
     }
     if (message.type === "bot-ready" && message.id === this.#readyId) {
-      this.#ready?.();
+      this.#ready?.(message);
     }
     this.emit("message", message);
   }
 
-  async #sayHello(libraryVersion: string): Promise<void> {
+  /** Wait for the bot; returns the name of its library. */
+  async #sayHello(libraryVersion: string): Promise<unknown> {
     this.#readyId = newId();
     this.send("client-ready", hello(libraryVersion), this.#readyId);
-    await new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         this.close();
         reject(new VoiceError("bot-not-ready", why));
@@ -123,10 +128,10 @@ export class Connection extends Emitter<ConnectionEvents> {
         clearTimeout(timer);
         fail(reason || `closed with ${code}`);
       });
-      this.#ready = () => {
+      this.#ready = ({ data }) => {
         clearTimeout(timer);
         forget();
-        resolve();
+        resolve((data["about"] as { library?: unknown } | undefined)?.library);
       };
     });
   }

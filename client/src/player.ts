@@ -10,12 +10,24 @@ export interface PlayerEvents {
   playing: boolean;
 }
 
+/** How long the audio thread may take to answer. */
+const FLUSH_SECS = 0.2;
+
+const SILENT: JitterBufferState = {
+  playedMs: 0,
+  bufferedMs: 0,
+  targetMs: 0,
+  glitches: 0,
+  isPlaying: false,
+};
+
 /** Loudspeakers that play audio as it comes, through a jitter buffer. */
 export class Player extends Emitter<PlayerEvents> {
   readonly sampleRate: number;
   readonly #context: AudioContext;
   readonly #node: AudioWorkletNode;
   #flushed: ((state: JitterBufferState) => void)[] = [];
+  #state: JitterBufferState = SILENT;
 
   private constructor(context: AudioContext, node: AudioWorkletNode) {
     super();
@@ -65,7 +77,11 @@ export class Player extends Emitter<PlayerEvents> {
   /** Be silent at once; returns how far it had come. */
   flush(): Promise<JitterBufferState> {
     this.#post({ kind: "flush" });
-    return new Promise((resolve) => this.#flushed.push(resolve));
+    return new Promise((resolve) => {
+      this.#flushed.push(resolve);
+      // A browser that has stopped the sound may not answer.
+      setTimeout(() => resolve(this.#state), FLUSH_SECS * 1000);
+    });
   }
 
   /** Play on another device, where the browser can choose one. */
@@ -94,6 +110,7 @@ export class Player extends Emitter<PlayerEvents> {
 
   #hear(message: FromPlayer): void {
     if (message.kind === "report") {
+      this.#state = message;
       this.emit("report", message);
     } else if (message.kind === "playing") {
       this.emit("playing", message.isPlaying);
