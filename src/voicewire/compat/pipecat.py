@@ -97,12 +97,16 @@ TABLE: Mapping[str, Names] = {
         **_from("voicewire.pipeline", "FrameDirection", "FrameProcessor"),
         "FrameProcessorSetup": "voicewire.pipeline:ProcessorSetup",
     },
-    "pipecat.processors.frameworks.rtvi": _from(
-        "voicewire.frames",
-        "RTVIClientMessageFrame",
-        "RTVIServerMessageFrame",
-        "RTVIServerResponseFrame",
-    ),
+    "pipecat.processors.frameworks.rtvi": {
+        **_from(
+            "voicewire.frames",
+            "RTVIClientMessageFrame",
+            "RTVIServerMessageFrame",
+            "RTVIServerResponseFrame",
+        ),
+        **_from("voicewire.compat.rtvi", "RTVIConfig", "RTVIObserver", "RTVIProcessor"),
+        "RTVIObserverParams": "voicewire.rtvi:RTVIParams",
+    },
     "pipecat.serializers.base_serializer": _from("voicewire.compat.serializers", "FrameSerializer"),
     "pipecat.serializers.protobuf": _from("voicewire.serializers", "ProtobufFrameSerializer"),
     "pipecat.transports.base_transport": _from(

@@ -11,7 +11,12 @@ from typing import Any
 
 from voicewire import pipeline
 from voicewire.clock import Clock
+from voicewire.compat.rtvi import RTVIProcessor
+from voicewire.errors import ConfigurationError
 from voicewire.pipeline import BaseObserver, Processor
+from voicewire.pipeline.pipeline import with_nested
+from voicewire.rtvi import RTVI
+from voicewire.transports.input import InputTransport
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +75,18 @@ class PipelineTask(pipeline.PipelineTask):
             name=name or type(self).__name__,
             **_take_effective("PipelineTask", arguments, _TASK_WITHOUT_EFFECT),
         )
+        self._rtvi = _join_rtvi(pipeline)
+
+    @property
+    def rtvi(self) -> RTVI:
+        """The RTVI of the pipeline's transport.
+
+        Raises:
+            ConfigurationError: No transport's input stands in the pipeline.
+        """
+        if self._rtvi is None:
+            raise ConfigurationError("task.rtvi is that of a transport, and the pipeline has none")
+        return self._rtvi
 
 
 class PipelineRunner(pipeline.PipelineRunner):
@@ -109,6 +126,19 @@ class WorkerRunner(PipelineRunner):
             for each in runs:
                 each.cancel()
             await asyncio.gather(*runs, return_exceptions=True)
+
+
+def _join_rtvi(whole: Processor) -> RTVI | None:
+    """Let each `RTVIProcessor` stand for the RTVI of the transport in the same pipeline."""
+    processors = list(with_nested(whole))
+    inputs = [each for each in processors if isinstance(each, InputTransport)]
+    if not inputs:
+        return None
+    rtvi = inputs[0].transport.rtvi
+    for each in processors:
+        if isinstance(each, RTVIProcessor):
+            each.stand_for(rtvi)
+    return rtvi
 
 
 def _take_effective(

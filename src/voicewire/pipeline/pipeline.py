@@ -62,19 +62,19 @@ def check_processors(processors: Sequence[object], *, where: str) -> None:
             raise ConfigurationError(
                 f"{where}: item {index} is {processor!r}; a FrameProcessor is expected"
             )
-        for each in _with_nested(processor):
+        for each in with_nested(processor):
             if id(each) in seen:
                 raise ConfigurationError(f"{where}: {each.name} stands in it twice")
             seen.add(id(each))
 
 
-def _with_nested(processor: Processor) -> Iterator[Processor]:
+def with_nested(processor: Processor) -> Iterator[Processor]:
     yield processor
     inside = getattr(processor, "processors", None)
     if isinstance(inside, list):  # Ours; a user's processor may call anything by this name.
         for each in inside:
             if isinstance(each, Processor):
-                yield from _with_nested(each)
+                yield from with_nested(each)
 
 
 async def setup_all(processors: Sequence[Processor], setup: ProcessorSetup) -> None:

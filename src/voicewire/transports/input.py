@@ -20,24 +20,28 @@ if TYPE_CHECKING:
 
 
 class InputTransport(InlineProcessor):
-    """The first processor: frames from the client, and what voice activity detection hears."""
+    """The first processor: frames from the client, and what voice activity detection hears.
+
+    Attributes:
+        transport: Whose input it is.
+    """
 
     def __init__(self, transport: "BaseTransport", *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self._transport = transport
+        self.transport = transport
         self._is_user_speaking = False
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
-        await self._transport.open(setup)
+        await self.transport.open(setup)
 
     async def cleanup(self) -> None:
-        await self._transport.shut()
+        await self.transport.shut()
 
     def process(self, frame: Frame, direction: FrameDirection) -> None:
         self.push(frame, direction)
-        if isinstance(frame, StartFrame) and not self._transport.has_output:
-            self._transport.begin()
+        if isinstance(frame, StartFrame) and not self.transport.has_output:
+            self.transport.begin()
 
     def on_vad_event(self, event: VADEvent) -> None:
         """The caller has started or stopped to speak.
@@ -46,7 +50,7 @@ class InputTransport(InlineProcessor):
         that is still being made is as stale as one that is being said.
         """
         setup = self._require_setup()
-        analyzer = self._transport.params.vad_analyzer
+        analyzer = self.transport.params.vad_analyzer
         if analyzer is None:
             return
         self._is_user_speaking = event is VADEvent.STARTED
