@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -131,6 +132,38 @@ async def test_sigint_ends_at_once(workers: int) -> None:
 
         assert await server.ended() == (0, "")
         assert time.monotonic() - began_at < 10  # Far from the 20 s that were left to say.
+
+
+START_ONE = """
+import pathlib, signal, tempfile
+from voicewire.sessions.limits import Limits
+from voicewire.sessions.places import SharedPlaces
+from voicewire.sessions.workers import _Seat
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "places"
+        SharedPlaces.create(path, Limits())
+        worker = _Seat(1)
+        worker.start(print, 0, path)
+        status = pathlib.Path(f"/proc/{worker.process.pid}/status").read_text()
+        worker.process.kill()
+        worker.process.join()
+    blocked = int(status.split("SigBlk:")[1].split()[0], 16)
+    print([number.name for number in signal.Signals if blocked >> (number - 1) & 1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mask is read from /proc")
+def test_the_first_worker_too_is_deaf_to_signals_until_it_can_end_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "start_one.py"
+    program.write_text(START_ONE)
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['SIGINT', 'SIGTERM']"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

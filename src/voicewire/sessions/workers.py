@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -93,6 +94,8 @@ class _Seat:
         self.process = SPAWN.Process(
             target=work, args=(serve, worker), name=f"voicewire-{self.number}"
         )
+        # The first start in a process starts this too, and that lets the signals through again.
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
         try:
             self.process.start()
