@@ -110,7 +110,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
   #connection: Connection | undefined;
   #microphone: Microphone | undefined;
   #player: Player | undefined;
-  #early: Int16Array[] = [];
+  #early: { readonly samples: Int16Array; readonly sampleRate: number }[] = [];
   #untilPlayer: Int16Array<ArrayBuffer>[] | undefined;
   #isMuted = false;
   #retryNow: (() => void) | undefined;
@@ -288,8 +288,8 @@ export class VoiceClient extends Emitter<VoiceEvents> {
       return;
     }
     this.#connection = connection;
-    for (const samples of this.#early.splice(0)) {
-      connection.sendAudio(samples, this.#microphone!.sampleRate);
+    for (const { samples, sampleRate } of this.#early.splice(0)) {
+      connection.sendAudio(samples, sampleRate);
     }
   }
 
@@ -419,7 +419,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
         this.#droppedMs += (samples.length * 1000) / sampleRate;
       }
     } else {
-      this.#early.push(samples);
+      this.#early.push({ samples, sampleRate });
       if (this.#early.length > MAX_EARLY_MESSAGES) {
         this.#early.shift();
       }

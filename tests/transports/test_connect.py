@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.transports.raw_peer import listening
+from tests.transports.raw_peer import listening, raw_peer
 from voicewire.errors import ConnectRefusedError
 from voicewire.transports.connect import MAX_BODY_BYTES, ConnectRequest
 from voicewire.transports.http import make_http_app
@@ -48,6 +48,15 @@ async def test_behind_tls_the_address_is_one_of_tls() -> None:
         headers = {"X-Forwarded-Proto": "https", "Host": "voice.example.com"}
         answer = await client.post("/connect", json={}, headers=headers)
         assert answer.json() == {"wsUrl": "wss://voice.example.com/ws"}
+
+
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
+async def test_a_client_that_does_not_say_whom_it_called_is_refused(host: bytes) -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        peer.write(b"POST /connect HTTP/1.0\r\n" + host + b"Content-Length: 0\r\n\r\n")
+        answer = await peer.read_all()
+    assert b" 400 " in answer.split(b"\r\n")[0]
+    assert b"no Host header" in answer
 
 
 async def test_a_public_url_is_told_as_it_is() -> None:

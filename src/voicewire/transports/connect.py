@@ -77,6 +77,7 @@ class ConnectEndpoint:
 
     async def _do(self, request: Request) -> Response:
         try:
+            url = self._params.public_url or _url_as_called(request)
             token = await self._ask_application(request)
         except ConnectRefusedError as exc:
             return _refused(exc.status, exc.info)
@@ -85,7 +86,7 @@ class ConnectEndpoint:
         except Exception:
             logger.exception("the connect hook failed")
             return _refused(500, "the server could not decide about this client")
-        answer = {"wsUrl": self._params.public_url or _url_as_called(request)}
+        answer = {"wsUrl": url}
         return JSONResponse(answer if token is None else {**answer, "token": token})
 
     async def _ask_application(self, request: Request) -> str | None:
@@ -123,8 +124,11 @@ async def _read_body(request: Request) -> dict[str, Any]:
 
 def _url_as_called(request: Request) -> str:
     """Return the server's address as the client knows it: it has just called it."""
+    host = request.headers.get("host")
+    if not host:  # HTTP/1.0 has none.
+        raise ConnectRefusedError("no Host header, so no telling how you have called", status=400)
     is_tls = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
-    return f"{'wss' if is_tls else 'ws'}://{request.headers['host']}/ws"
+    return f"{'wss' if is_tls else 'ws'}://{host}/ws"
 
 
 def _refused(status: int, why: str) -> JSONResponse:
