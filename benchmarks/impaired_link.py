@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVER, CLIENT = "voicewire-a", "voicewire-b"
+SERVER, CLIENT = f"voicewire-{os.getpid()}-a", f"voicewire-{os.getpid()}-b"
 SERVER_IP, CLIENT_IP = "10.8.0.1", "10.8.0.2"
 
 _CLONE_NEWNET = 0x40000000

@@ -1,17 +1,22 @@
 """Recordings for a browser's microphone, and what Whisper hears in what a page has played."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tests.browser.chromium import Heard
 from tests.conftest import DATA
 from voicewire.audio.pcm import parse_wav, wav_bytes
 from voicewire.audio.resample import StreamNormalizer
+from voicewire.services.local.voice import HibariEngine
 from voicewire.services.local.whisper import WHISPER_SAMPLE_RATE, WhisperEngine
 
 SPEECH = DATA / "speech"
 MICROPHONE_RATE = 48_000
+
+Result = TypeVar("Result")
 
 
 def write_recording(path: Path, *parts: float | str) -> Path:
@@ -30,9 +35,22 @@ def words_heard(heard: Heard) -> str:
     """Return what Whisper understands of what was played."""
     pcm = (heard.samples * 32767).astype("<i2").tobytes()
     mono = _converted(pcm, heard.sample_rate, 1, WHISPER_SAMPLE_RATE)
+    return _run(lambda: _transcribe(mono))
+
+
+def load_models() -> None:
+    """Load what hears and what speaks."""
+
+    async def load() -> None:
+        await asyncio.gather(WhisperEngine.shared().ready(), HibariEngine.shared().ready())
+
+    _run(load)
+
+
+def _run(make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     # In a thread: Playwright's event loop is that of this one.
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(_transcribe(mono))).result()
+        return pool.submit(lambda: asyncio.run(make())).result()
 
 
 async def _transcribe(mono: bytes) -> str:

@@ -69,7 +69,7 @@ def test_it_connects_is_heard_hears_interrupts_and_leaves(
     version: str, protocol: str, stock_page: Callable[[str], str], tmp_path: Path
 ) -> None:
     microphone = write_recording(
-        tmp_path / "microphone.wav", 7.0, "sense_0880.wav", 8.0, "sense_0890.wav", 30.0
+        tmp_path / "microphone.wav", 7.0, "sense_0880.wav", 10.0, "sense_0890.wav", 30.0
     )
     page = stock_page(version)
     with served(reciter) as server, chromium(microphone) as browser, eared_page(browser) as eared:

@@ -22,7 +22,7 @@ MAX_ERROR_RATE = 0.3
 
 def test_a_caller_talks_is_heard_hears_and_interrupts(tmp_path: Path) -> None:
     microphone = write_recording(
-        tmp_path / "microphone.wav", 7.0, "sense_0880.wav", 8.0, "sense_0890.wav", 30.0
+        tmp_path / "microphone.wav", 7.0, "sense_0880.wav", 10.0, "sense_0890.wav", 30.0
     )
     with served(reciter) as server, chromium(microphone) as browser, eared_page(browser) as eared:
         page = eared.page
