@@ -18,12 +18,15 @@ export class Microphone extends Emitter<MicrophoneEvents> {
   readonly sampleRate: number;
   readonly #context: AudioContext;
   readonly #stream: MediaStream;
+  readonly #port: MessagePort;
 
-  private constructor(context: AudioContext, stream: MediaStream) {
+  private constructor(context: AudioContext, stream: MediaStream, port: MessagePort) {
     super();
     this.sampleRate = context.sampleRate;
     this.#context = context;
     this.#stream = stream;
+    this.#port = port;
+    port.onmessage = ({ data }: MessageEvent<FromCapture>) => this.emit("sound", data);
     this.#track.onended = () => this.emit("lost", undefined);
   }
 
@@ -40,10 +43,7 @@ export class Microphone extends Emitter<MicrophoneEvents> {
       const url = new URL(/* @vite-ignore */ "./capture.worklet.js", import.meta.url);
       await loadWorklet(context, url);
       const node = new AudioWorkletNode(context, "voicewire-capture", { numberOfOutputs: 0 });
-      const microphone = new Microphone(context, stream);
-      node.port.onmessage = ({ data }: MessageEvent<FromCapture>) => {
-        microphone.emit("sound", data);
-      };
+      const microphone = new Microphone(context, stream, node.port);
       source.connect(node);
       void context.resume();
       return microphone;
@@ -72,8 +72,9 @@ export class Microphone extends Emitter<MicrophoneEvents> {
     }
   }
 
+  /** Hear nothing, and tell nothing any more. */
   close(): void {
-    this.#track.onended = null;
+    this.#track.onended = this.#port.onmessage = null;
     stopTracks(this.#stream);
     if (this.#context.state !== "closed") {
       void this.#context.close();

@@ -97,7 +97,9 @@ export class Player extends Emitter<PlayerEvents> {
     }
   }
 
+  /** Be silent, and tell nothing any more. */
   close(): void {
+    this.#node.port.onmessage = null;
     this.#node.disconnect();
     if (this.#context.state !== "closed") {
       void this.#context.close();

@@ -42,6 +42,9 @@ interface BotLine {
 /** A guess until the first sentence has come whole: some 15 characters a second. */
 const FIRST_MS_PER_CHARACTER = 65;
 
+/** Nobody misses so little of a word. */
+const NEARLY_MS = 20;
+
 const MAX_LINES = 200;
 
 export class Captions {
@@ -99,6 +102,11 @@ export class Captions {
     this.#playedMs = playedMs;
   }
 
+  /** The conversation is over: what has not been heard will not be. */
+  end(): void {
+    this.interrupted(this.#playedMs);
+  }
+
   /** The bot was cut off; what comes next is a new stream. */
   interrupted(playedMs: number): void {
     this.#playedMs = playedMs;
@@ -147,7 +155,7 @@ export class Captions {
       return text.length;
     }
     const { from, to } = span;
-    if (endsAtMs !== undefined && this.#playedMs >= to) {
+    if (endsAtMs !== undefined && this.#playedMs >= to - NEARLY_MS) {
       return text.length;
     }
     const part = Math.max(0, Math.min(1, (this.#playedMs - from) / (to - from)));

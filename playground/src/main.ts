@@ -110,6 +110,7 @@ client.on("state", (state) => {
   setPhase("yours");
   if (state === "idle") {
     turns.end(performance.now());
+    captions.end();
   }
 });
 

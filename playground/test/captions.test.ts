@@ -93,6 +93,19 @@ test("an answer that is only written is there at once", () => {
   assert.deepEqual(bot(captions), [{ text: "Hello! ", state: "heard" }]);
 });
 
+test("at the end of the conversation what was not heard is cut", () => {
+  const captions = new Captions();
+  captions.sentenceBegins(1, "All of this.", 0);
+  captions.sentenceEnds(1, 1000);
+  captions.sentenceBegins(2, "Nothing of this.", 1000);
+  captions.played(1000);
+  captions.end();
+  assert.deepEqual(bot(captions), [
+    { text: "All of this. ", state: "heard" },
+    { text: "Nothing of this. ", state: "cut" },
+  ]);
+});
+
 test("old lines go", () => {
   const captions = new Captions();
   for (let i = 0; i < 500; i++) {

@@ -49,6 +49,9 @@ def test_a_caller_talks_is_heard_hears_and_interrupts(tmp_path: Path) -> None:
         heard = words_heard(eared.heard())
         page.get_by_role("button", name="Hang up").click()
         expect(page.locator("#status")).to_contain_text("over")
+        page.wait_for_timeout(200)  # Nothing that is still on its way moves the meters any more.
+        for meter in ("#caller-level", "#bot-level"):
+            expect(page.locator(meter)).to_have_attribute("style", "--level: 0.000;")
     assert word_error_rate(f"{GREETING} {said}", heard) < 0.3, heard
     assert 3 <= len(normalise(said)) < len(normalise(ANSWER)) - 10
     assert not [line for line in eared.logs if "error" in line.lower()], eared.logs
