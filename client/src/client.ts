@@ -117,6 +117,8 @@ export class VoiceClient extends Emitter<VoiceEvents> {
   #streamId = 0;
   #receivedMs = 0;
   #isUtteranceNew = true;
+  #numFlushes = 0;
+  #sentences: VoiceEvents["sentence"][] = [];
   #reportedAt = 0;
   #roundTripMs = 0;
   #jitterMs = 0;
@@ -506,7 +508,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
         this.#player?.begin();
         break;
       case "bot-output":
-        this.emit("sentence", {
+        this.#takeSentence({
           id: number(message, "segment_id"),
           text: text(message, "text"),
           status: message.data["spoken_status"] === "completed" ? "completed" : "new",
@@ -528,6 +530,15 @@ export class VoiceClient extends Emitter<VoiceEvents> {
     }
   }
 
+  /** Tell of a sentence, after the interruption that came before it. */
+  #takeSentence(sentence: VoiceEvents["sentence"]): void {
+    if (this.#numFlushes > 0) {
+      this.#sentences.push(sentence);
+    } else {
+      this.emit("sentence", sentence);
+    }
+  }
+
   async #flush(nextStreamId: number): Promise<void> {
     const endedStreamId = this.#streamId;
     this.#streamId = nextStreamId;
@@ -536,9 +547,14 @@ export class VoiceClient extends Emitter<VoiceEvents> {
       this.#untilPlayer = [];
     }
     if (this.#player !== undefined) {
+      this.#numFlushes++;
       const { playedMs } = await this.#player.flush();
+      this.#numFlushes--;
       this.#reportPlayout(endedStreamId, playedMs, 0);
       this.emit("interrupted", { playedMs });
+      for (const sentence of this.#sentences.splice(0)) {
+        this.#takeSentence(sentence);
+      }
     }
   }
 
