@@ -55,25 +55,15 @@ async def connect(
     call = _Call(uri, headers or {}, settings)
     try:
         async with asyncio.timeout(timeout_secs):
-            await asyncio.get_running_loop().create_connection(
-                lambda: call, uri.host, uri.port, ssl=_tls(uri)
-            )
-            early_bytes = await call.answered
+            early_bytes = await call.make()
     except _RefusedError as exc:
-        call.abort()
         raise ConnectError(f"the server refuses the call: HTTP {exc}", status=exc.status) from None
     except InvalidHandshake as exc:
-        call.abort()
         raise ConnectError("what answers there is no WebSocket server") from exc
     except TimeoutError as exc:
-        call.abort()
         raise ConnectError(f"no answer within {timeout_secs:g} s") from exc
     except OSError as exc:
-        call.abort()
         raise ConnectError(f"cannot be reached: {_words_of(exc)}") from exc
-    except BaseException:
-        call.abort()
-        raise
     return call.to_connection(early_bytes, settings, clock or MonotonicClock())
 
 
@@ -87,16 +77,12 @@ class _RefusedError(Exception):
 
 
 class _Call(asyncio.Protocol):
-    """From the TCP connection to the answer of the handshake.
-
-    Attributes:
-        answered: What came behind the answer, when it has come and is yes.
-    """
+    """From the TCP connection to the answer of the handshake."""
 
     def __init__(
         self, uri: WebSocketURI, headers: Mapping[str, str], settings: ConnectionSettings
     ) -> None:
-        self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._protocol = ClientProtocol(
             uri, extensions=None, max_size=settings.max_message_bytes, logger=QUIET_LOGGER
         )
@@ -104,6 +90,19 @@ class _Call(asyncio.Protocol):
         self._headers = headers
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
+
+    async def make(self) -> bytes:
+        """Call, and return what came behind the answer; whatever else happens, leave nothing."""
+        uri = self._uri
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: self, uri.host, uri.port, ssl=_tls(uri)
+            )
+            return await self._answered
+        except BaseException:
+            if self._transport is not None:
+                self._transport.abort()
+            raise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast: uvloop's transports are not derived from asyncio's classes.
@@ -114,10 +113,10 @@ class _Call(asyncio.Protocol):
         self._transport.writelines(self._protocol.data_to_send())
 
     def data_received(self, data: bytes) -> None:
+        if self._answered.done():
+            return
         self._buffer += data
         blank_line = HEAD_END.search(self._buffer)
-        if self.answered.done():
-            return
         if blank_line is None:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 self._fail(InvalidHandshake(f"an answer longer than {MAX_HEAD_BYTES} bytes"))
@@ -133,15 +132,10 @@ class _Call(asyncio.Protocol):
             return
         assert self._transport is not None  # noqa: S101 - it has brought the data
         self._transport.pause_reading()  # until the connection has taken over
-        self.answered.set_result(bytes(self._buffer[blank_line.end() :]))
+        self._answered.set_result(bytes(self._buffer[blank_line.end() :]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(exc or ConnectionResetError("the server hung up"))
-
-    def abort(self) -> None:
-        """Drop the call."""
-        if self._transport is not None:
-            self._transport.abort()
 
     def to_connection(
         self, early_bytes: bytes, settings: ConnectionSettings, clock: Clock
@@ -161,8 +155,8 @@ class _Call(asyncio.Protocol):
         return connection
 
     def _fail(self, exc: Exception) -> None:
-        if not self.answered.done():
-            self.answered.set_exception(exc)
+        if not self._answered.done():
+            self._answered.set_exception(exc)
 
 
 def _tls(uri: WebSocketURI) -> ssl.SSLContext | None:

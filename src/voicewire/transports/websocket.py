@@ -259,6 +259,15 @@ class WebsocketTransport(BaseTransport):
         tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
 
 
+def connection_settings(params: WebsocketParams) -> ConnectionSettings:
+    """Return what `params` say about a connection."""
+    return ConnectionSettings(
+        max_message_bytes=params.max_message_bytes,
+        ping_interval_secs=params.ping_interval_secs,
+        ping_timeout_secs=params.ping_timeout_secs,
+    )
+
+
 def listener_settings(
     params: WebsocketServerParams, *, max_connections: int | None = None, reuse_port: bool = False
 ) -> ListenerSettings:
@@ -267,11 +276,7 @@ def listener_settings(
         allowed_origins=params.allowed_origins,
         reuse_port=reuse_port,
         tcp_congestion_control=params.tcp_congestion_control,
-        connection=ConnectionSettings(
-            max_message_bytes=params.max_message_bytes,
-            ping_interval_secs=params.ping_interval_secs,
-            ping_timeout_secs=params.ping_timeout_secs,
-        ),
+        connection=connection_settings(params),
     )
     if max_connections is None:
         return settings

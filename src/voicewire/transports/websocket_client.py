@@ -10,8 +10,11 @@ from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.outgoing import connect
 from voicewire.transports.params import WebsocketClientParams
-from voicewire.transports.settings import ConnectionSettings
-from voicewire.transports.websocket import WebsocketTransport, check_serializer
+from voicewire.transports.websocket import (
+    WebsocketTransport,
+    check_serializer,
+    connection_settings,
+)
 
 
 class WebsocketClientTransport(WebsocketTransport):
@@ -80,11 +83,7 @@ class WebsocketClientTransport(WebsocketTransport):
                 self.uri,
                 headers=params.headers,
                 timeout_secs=params.open_timeout_secs,
-                settings=ConnectionSettings(
-                    max_message_bytes=params.max_message_bytes,
-                    ping_interval_secs=params.ping_interval_secs,
-                    ping_timeout_secs=params.ping_timeout_secs,
-                ),
+                settings=connection_settings(params),
                 clock=self._clock,
             )
         except ConnectError as exc:
