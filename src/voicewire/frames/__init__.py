@@ -39,6 +39,7 @@ from voicewire.frames.llm import (
     LLMMessagesFrame,
     LLMMessagesUpdateFrame,
     LLMRunFrame,
+    LLMSpeculationFrame,
     Message,
 )
 from voicewire.frames.metrics import (
@@ -50,10 +51,18 @@ from voicewire.frames.rtvi import (
     RTVIServerMessageFrame,
     RTVIServerResponseFrame,
 )
+from voicewire.frames.settings import (
+    LLMUpdateSettingsFrame,
+    ServiceUpdateSettingsFrame,
+    STTUpdateSettingsFrame,
+    TTSUpdateSettingsFrame,
+)
 from voicewire.frames.speaking import (
+    BotSpeechCutFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     InterruptionFrame,
+    SpokenSentence,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -76,13 +85,16 @@ from voicewire.frames.transport import (
     OutputTransportMessageUrgentFrame,
 )
 from voicewire.frames.tts import (
+    TTSSentenceFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
+    WordTime,
 )
 
 __all__ = [
     "AudioRawFrame",
+    "BotSpeechCutFrame",
     "BotStartedSpeakingFrame",
     "BotStoppedSpeakingFrame",
     "CancelFrame",
@@ -114,7 +126,9 @@ __all__ = [
     "LLMMessagesFrame",
     "LLMMessagesUpdateFrame",
     "LLMRunFrame",
+    "LLMSpeculationFrame",
     "LLMTextFrame",
+    "LLMUpdateSettingsFrame",
     "LifecycleFrame",
     "Message",
     "MetricsData",
@@ -127,14 +141,19 @@ __all__ = [
     "RTVIClientMessageFrame",
     "RTVIServerMessageFrame",
     "RTVIServerResponseFrame",
+    "STTUpdateSettingsFrame",
+    "ServiceUpdateSettingsFrame",
+    "SpokenSentence",
     "StartFrame",
     "StopFrame",
     "SystemFrame",
     "TTSAudioRawFrame",
+    "TTSSentenceFrame",
     "TTSSpeakFrame",
     "TTSStartedFrame",
     "TTSStoppedFrame",
     "TTSTextFrame",
+    "TTSUpdateSettingsFrame",
     "TextFrame",
     "TranscriptionFrame",
     "UninterruptibleFrame",
@@ -142,4 +161,5 @@ __all__ = [
     "UserStoppedSpeakingFrame",
     "VADUserStartedSpeakingFrame",
     "VADUserStoppedSpeakingFrame",
+    "WordTime",
 ]

@@ -22,6 +22,19 @@ class LLMContextFrame(DataFrame):
 
 
 @dataclass(slots=True, eq=False)
+class LLMSpeculationFrame(DataFrame):
+    """The caller may have finished: begin to answer this context, but say nothing.
+
+    If an `LLMContextFrame` with the same messages follows, what was generated is said at once.
+
+    Attributes:
+        context: The conversation as it would be.
+    """
+
+    context: Any
+
+
+@dataclass(slots=True, eq=False)
 class LLMMessagesFrame(DataFrame):
     """Begin the conversation anew with these messages, and answer."""
 

@@ -1,9 +1,12 @@
 """Who speaks, and being cut off."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from voicewire.frames.base import SystemFrame
+from voicewire.frames.tts import TTSSentenceFrame
 
 
 @dataclass(slots=True, eq=False)
@@ -63,3 +66,36 @@ class BotStoppedSpeakingFrame(SystemFrame):
 
     interrupted: bool = False
     played_secs: float = 0.0
+
+
+class SpokenSentence(NamedTuple):
+    """A sentence of the bot's, and how much of it the caller has heard."""
+
+    sentence: TTSSentenceFrame
+    heard: str
+    """Its beginning, up to the last word heard; empty if there is none."""
+
+
+@dataclass(slots=True, eq=False)
+class BotSpeechCutFrame(SystemFrame):
+    """The bot was cut off: what the caller has heard, and what not. Travels both ways.
+
+    A second one about the same sentences replaces the first: the client has said exactly where its
+    player stood.
+
+    Attributes:
+        sentences: Those of the answer that was cut off, in order, and those that waited behind it.
+    """
+
+    sentences: Sequence[SpokenSentence]
+
+    @property
+    def heard(self) -> str:
+        """What the caller has heard of them."""
+        return " ".join(each.heard for each in self.sentences if each.heard)
+
+    @property
+    def unheard(self) -> str:
+        """What the caller has been spared."""
+        rests = (each.sentence.text[len(each.heard) :].strip() for each in self.sentences)
+        return " ".join(rest for rest in rests if rest)

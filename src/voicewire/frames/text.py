@@ -60,4 +60,10 @@ class LLMTextFrame(TextFrame):
 
 @dataclass(slots=True, eq=False)
 class TTSTextFrame(TextFrame):
-    """Words whose audio went out just before this frame: they have been sent to the caller."""
+    """Words whose audio went out just before this frame: they have been sent to the caller.
+
+    Attributes:
+        sentence_id: Id of the `TTSSentenceFrame` that announced them.
+    """
+
+    sentence_id: int | None = None
