@@ -1,10 +1,11 @@
 """The last processor of a pipeline: what goes to a client."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voicewire.frames import (
+    BotSpeechCutFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
@@ -15,6 +16,7 @@ from voicewire.frames import (
     OutputAudioRawFrame,
     OutputDTMFUrgentFrame,
     OutputTransportMessageUrgentFrame,
+    SpokenSentence,
     StartFrame,
     SystemFrame,
 )
@@ -84,6 +86,10 @@ class OutputTransport(InlineProcessor):
             self.push(
                 BotStoppedSpeakingFrame(interrupted=interrupted, played_secs=played_secs), direction
             )
+
+    def on_speech_cut(self, sentences: Sequence[SpokenSentence]) -> None:
+        for direction in (DOWNSTREAM, UPSTREAM):
+            self.push(BotSpeechCutFrame(sentences), direction)
 
     def on_output_error(self, message: str, exception: Exception) -> None:
         self.report_error(message, exception)

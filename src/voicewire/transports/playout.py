@@ -34,6 +34,11 @@ class Playout:
         self._report: PlayoutReport | None = None
         self._reported_at = 0.0
 
+    @property
+    def sent_secs(self) -> float:
+        """How much of the stream has been sent."""
+        return self._sent_secs
+
     def begin(self) -> None:
         """A new utterance starts at 0."""
         self._begun_at_secs = self._sent_secs
@@ -61,12 +66,16 @@ class Playout:
             now: The time.
             buffered_secs: What the client still has to play, by the schedule.
         """
-        position = self._sent_secs - buffered_secs
+        position_secs = self.position_secs(now=now, buffered_secs=buffered_secs)
+        return max(0.0, position_secs - self._begun_at_secs)
+
+    def position_secs(self, *, now: float, buffered_secs: float) -> float:
+        """Return the seconds heard of the stream; arguments as for `played_secs`."""
         report = self._report
-        if report is not None:
-            since_secs = min(now - self._reported_at, report.buffered_secs)
-            position = min(report.played_secs + since_secs, self._sent_secs)
-        return max(0.0, position - self._begun_at_secs)
+        if report is None:
+            return self._sent_secs - buffered_secs
+        since_secs = min(now - self._reported_at, report.buffered_secs)
+        return min(report.played_secs + since_secs, self._sent_secs)
 
     def unplayed_secs(self, *, now: float) -> float:
         """Return what the client has in its buffer by its last report; 0 if it reports nothing."""

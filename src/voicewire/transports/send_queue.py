@@ -12,6 +12,7 @@ from voicewire.frames import (
     OutputAudioRawFrame,
     StopFrame,
     TTSAudioRawFrame,
+    TTSSentenceFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
 )
@@ -65,6 +66,10 @@ class SendQueue:
     def audio_secs(self) -> float:
         """How much audio waits."""
         return duration_secs(self.num_audio_bytes, self.sample_rate, self.num_channels)
+
+    def sentences(self) -> list[TTSSentenceFrame]:
+        """Return the sentences of which no audio has been taken."""
+        return [item for item in self._items if isinstance(item, TTSSentenceFrame)]
 
     @property
     def is_half_empty(self) -> bool:
