@@ -1,45 +1,44 @@
 """Sentences out of text that streams. Pure."""
 
-import re
+from sentencex import segment
 
-_ENDINGS = re.compile(r"[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n+")
-_ABBREVIATIONS = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "e.g", "i.e", "no", "approx"]
-)
+_NEXT_WORD = "Smith"
+"""A name: what may follow an abbreviation as well as an end."""
 
 
 class SentenceSplitter:
     """Gathers pieces of text and gives them back by the sentence.
 
-    A sentence is complete when white space follows its last mark, so that `3.14` stays whole.
+    A sentence is complete when white space or the next one follows it, so that `3.14` and `Dr. Who`
+    stay whole; the rules are those of github.com/wikimedia/sentencex. A line break ends one too.
+
+    Args:
+        language: ISO 639 code, for its abbreviations and its punctuation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "en") -> None:
+        self._language = language
         self._text = ""
 
     def add(self, piece: str) -> list[str]:
         """Return the sentences that `piece` completes."""
         self._text += piece
-        sentences: list[str] = []
-        start = 0
-        for ending in _ENDINGS.finditer(self._text):
-            if _is_abbreviation(self._text[start : ending.start()], ending.group()):
-                continue
-            sentence = self._text[start : ending.end()].strip()
-            start = ending.end()
-            if sentence:
-                sentences.append(sentence)
-        self._text = self._text[start:]
-        return sentences
+        *lines, self._text = self._text.split("\n")
+        sentences = [sentence for line in lines for sentence in self._segments(line)]
+        # White space behind a mark is as good as the next sentence's first word.
+        has_ended = self._text[-1:].isspace()
+        *complete, rest = self._segments(self._text + _NEXT_WORD * has_ended) or [""]
+        self._text = rest.removesuffix(_NEXT_WORD) if has_ended else rest
+        return _told([*sentences, *complete])
 
-    def flush(self) -> str:
+    def flush(self) -> list[str]:
         """Return what is left, and begin anew."""
-        rest, self._text = self._text.strip(), ""
-        return rest
+        rest, self._text = self._text, ""
+        return _told(self._segments(rest))
+
+    def _segments(self, text: str) -> list[str]:
+        return list(segment(self._language, text))
 
 
-def _is_abbreviation(before: str, ending: str) -> bool:
-    if not ending.startswith(".") or len(ending) > 1:
-        return False
-    word = before.rsplit(maxsplit=1)[-1].lstrip("(\"'“\u2018").lower() if before.strip() else ""
-    return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word != "i")
+def _told(sentences: list[str]) -> list[str]:
+    return [stripped for sentence in sentences if (stripped := sentence.strip())]

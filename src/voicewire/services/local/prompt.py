@@ -101,9 +101,10 @@ class ShortAnswer:
 
     def finish(self) -> str:
         """Return the rest once the stream has ended: a whole sentence, or else the only text."""
-        rest = self._splitter.flush()
+        *complete, rest = self._splitter.flush() or [""]
+        said = "".join(self._admit(sentence) for sentence in complete)
         is_whole = rest.rstrip("\"')]”").endswith((".", "!", "?"))
-        return self._admit(rest) if is_whole or not self._said else ""
+        return said + self._admit(rest) if is_whole or not self._said else said
 
     def _admit(self, sentence: str) -> str:
         if self._is_complete or not any(character.isalpha() for character in sentence):
