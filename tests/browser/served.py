@@ -29,7 +29,7 @@ from voicewire import (
     VoiceServer,
     WebsocketServerParams,
 )
-from voicewire.frames import Message
+from voicewire.context import LLMContext
 from voicewire.services.local.stt import WhisperSTTService
 from voicewire.services.local.tts import HibariTTSService
 
@@ -46,8 +46,8 @@ ANSWER = (
 class Reciter(LLMService):
     """Greets, and answers each question with the same words."""
 
-    async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
-        for word in (ANSWER if messages else GREETING).split(" "):
+    async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
+        for word in (ANSWER if context.messages else GREETING).split(" "):
             yield f"{word} "
 
 

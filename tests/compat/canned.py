@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import numpy as np
 
-from voicewire.frames import Message
+from voicewire.context import LLMContext
 from voicewire.services.llm import LLMService
 from voicewire.services.stt import SegmentedSTTService
 from voicewire.services.tts import TTSService
@@ -39,8 +39,8 @@ class CannedSTT(SegmentedSTTService):
 class CannedLLM(LLMService):
     """Answers "Question 0" with "Answer 0.", and anything else with "Greeting."."""
 
-    async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
-        question = messages[-1]["content"] if messages else ""
+    async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
+        question = context.messages[-1]["content"] if context.messages else ""
         for piece in question.replace("Question", "Answer").split() or ["Greeting"]:
             yield f" {piece}"
         yield "."

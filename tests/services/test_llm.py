@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import AsyncGenerator
-from types import SimpleNamespace
 
 import pytest
 
 from tests.services.rig import running
+from voicewire.context import LLMContext
+from voicewire.context.context import MAX_MESSAGES
 from voicewire.frames import (
+    BotSpeechCutFrame,
     ClientConnectedFrame,
     ClientDisconnectedFrame,
     ErrorFrame,
@@ -19,12 +21,17 @@ from voicewire.frames import (
     LLMMessagesUpdateFrame,
     LLMRunFrame,
     LLMTextFrame,
+    LLMUpdateSettingsFrame,
     Message,
+    SpokenSentence,
     TranscriptionFrame,
+    TTSSentenceFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    WordTime,
 )
-from voicewire.services.llm import MAX_MESSAGES, TRANSCRIPT_SECS, LLMService
+from voicewire.services.llm import TRANSCRIPT_SECS, LLMService
+from voicewire.services.tts import TTSService
 
 pytestmark = pytest.mark.anyio
 
@@ -39,9 +46,9 @@ class EchoLLM(LLMService):
         self.may_finish.set()
         self.num_closed = 0
 
-    async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
-        self.asked.append(messages)
-        *words, last = messages[-1]["content"].split()
+    async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
+        self.asked.append([dict(message) for message in context.messages])
+        *words, last = context.messages[-1]["content"].split()
         if last == "fail":
             raise ConnectionError("no such model")
         try:
@@ -166,7 +173,7 @@ async def test_the_next_caller_begins_a_conversation_of_their_own() -> None:
 
 async def test_an_answer_that_ends_late_is_not_remembered_with_the_next_caller() -> None:
     class SlowToHangUp(EchoLLM):
-        async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
+        async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
             try:
                 yield "Your balance "
                 await asyncio.Event().wait()
@@ -204,7 +211,7 @@ async def test_messages_are_added_and_replaced_and_answered_on_demand() -> None:
 
 async def test_a_context_of_an_aggregator_is_answered_and_left_alone() -> None:
     llm = EchoLLM()
-    context = SimpleNamespace(messages=[user("from outside")])
+    context = LLMContext([user("from outside")])
     async with running(llm) as rig:
         await rig.send(LLMContextFrame(context))
         await rig.wait_for(LLMFullResponseEndFrame)
@@ -264,3 +271,87 @@ async def test_the_next_caller_is_spoken_to() -> None:
         await rig.send(ClientConnectedFrame(), heard("hello"))
         await rig.wait_for(LLMFullResponseEndFrame)
     assert [f.skip_tts for f in rig.all_of(LLMTextFrame)] == [False]
+
+
+def sentence(answer_id: int, text: str) -> TTSSentenceFrame:
+    return TTSSentenceFrame(text, answer_id=answer_id)
+
+
+class Voice(TTSService):
+    """Says each sentence in silence."""
+
+    def __init__(self) -> None:
+        super().__init__(sample_rate=8000)
+
+    async def run_tts(self, text: str) -> AsyncGenerator[bytes | WordTime, None]:
+        yield bytes(160)
+
+
+async def test_of_an_answer_that_was_cut_off_what_was_heard_is_remembered() -> None:
+    llm = EchoLLM()
+    async with running(llm) as rig:
+        await rig.send(heard("one two. three"))
+        await rig.wait_for(LLMFullResponseEndFrame)
+        (start,) = rig.all_of(LLMFullResponseStartFrame)
+        parts = [
+            SpokenSentence(sentence(start.id, "one two."), "one"),
+            SpokenSentence(sentence(start.id, "three"), ""),
+        ]
+        await rig.send(BotSpeechCutFrame(parts))
+        await rig.settle()
+        assert llm.messages[-1] == {"role": "assistant", "content": "one"}
+        nothing = [part._replace(heard="") for part in parts]
+        await rig.send(BotSpeechCutFrame(nothing))
+        await rig.settle()
+        assert llm.messages == [user("one two. three")]
+        await rig.send(heard("well"), BotSpeechCutFrame(parts))
+        await rig.settle()
+        assert [m["content"] for m in llm.messages[:3]] == ["one two. three", "one", "well"]
+
+
+async def test_an_answer_that_is_cut_off_before_its_first_sentence_is_not_remembered() -> None:
+    llm = EchoLLM()
+    llm.may_finish.clear()
+    async with running(llm, Voice()) as rig:
+        await rig.send(heard("never said"))
+        await rig.wait_until(lambda: len(llm.messages) == 2)
+        await rig.send(InterruptionFrame())
+        await rig.settle()
+    assert llm.messages == [user("never said")]
+
+
+async def test_a_model_that_says_nothing_is_given_up() -> None:
+    class Mute(LLMService):
+        async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
+            await asyncio.Event().wait()
+            yield ""
+
+    async with running(Mute(first_word_secs=0.01)) as rig:
+        errors: list[ErrorFrame] = []
+
+        @rig.task.event_handler("on_pipeline_error")
+        async def on_error(task: object, frame: ErrorFrame) -> None:
+            errors.append(frame)
+
+        await rig.send(heard("hello"))
+        await rig.wait_for(LLMFullResponseEndFrame)
+        await rig.settle()
+    assert "said nothing for 0.01 s" in errors[0].error
+
+
+async def test_settings_change_in_mid_call_and_a_wrong_one_leaves_them_as_they_are() -> None:
+    llm = EchoLLM()
+    errors: list[ErrorFrame] = []
+    async with running(llm) as rig:
+
+        @rig.task.event_handler("on_pipeline_error")
+        async def on_error(task: object, frame: ErrorFrame) -> None:
+            errors.append(frame)
+
+        await rig.send(LLMUpdateSettingsFrame({"model": "better"}))
+        await rig.send(LLMUpdateSettingsFrame({"temprature": 1}))
+        await rig.send(LLMUpdateSettingsFrame({"model": "other"}, service="somebody else"))
+        await rig.wait_for(LLMUpdateSettingsFrame, 2)
+        await rig.settle()
+    assert llm.settings.model == "better"
+    assert "Did you mean 'temperature'?" in errors[0].error

@@ -78,12 +78,12 @@ async def test_the_text_follows_its_audio() -> None:
 @pytest.mark.parametrize(
     "frame", [TTSSpeakFrame("Say. All of this"), TextFrame("Say. All of this")]
 )
-async def test_other_text_is_spoken_as_a_whole_at_once(frame: Frame) -> None:
+async def test_other_text_is_spoken_at_once_by_the_sentence(frame: Frame) -> None:
     tts = LetterTTS()
     async with running(tts) as rig:
         await rig.send(frame)
         await rig.wait_for(TTSStoppedFrame)
-    assert tts.said == ["Say. All of this"]
+    assert tts.said == ["Say.", "All of this"]
 
 
 async def test_what_the_caller_said_is_not_spoken() -> None:

@@ -20,6 +20,7 @@ from tests.transports.client import (
     serving,
 )
 from tests.transports.fakes import ToneVAD, message, samples, tone
+from voicewire.context import LLMContext
 from voicewire.frames import (
     ClientConnectedFrame,
     ClientDisconnectedFrame,
@@ -290,8 +291,8 @@ class Parrot(LLMService):
         self.asked: list[list[Message]] = []
         self.is_slow = True
 
-    async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
-        self.asked.append(messages)
+    async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
+        self.asked.append(list(context.messages))
         yield "secret of the first. "
         if self.is_slow:
             try:

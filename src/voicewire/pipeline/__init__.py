@@ -9,6 +9,7 @@ from voicewire.pipeline.processor import (
     InlineProcessor,
     Processor,
     ProcessorSetup,
+    Role,
 )
 from voicewire.pipeline.runner import PipelineRunner
 from voicewire.pipeline.task import PipelineParams, PipelineTask
@@ -26,4 +27,5 @@ __all__ = [
     "PipelineTask",
     "Processor",
     "ProcessorSetup",
+    "Role",
 ]

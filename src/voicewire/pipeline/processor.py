@@ -11,6 +11,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
@@ -37,6 +38,19 @@ DOWNSTREAM = FrameDirection.DOWNSTREAM
 UPSTREAM = FrameDirection.UPSTREAM
 
 
+class Role(Enum):
+    """What one processor of a pipeline does for all, so that others leave it alone."""
+
+    TURNS = auto()
+    """Says when the caller's turn begins and ends; else the transport's input does, by VAD."""
+
+    MEMORY = auto()
+    """Keeps the conversation; else the language model's service does."""
+
+    VOICE = auto()
+    """Speaks the language model's answers."""
+
+
 @dataclass(slots=True, frozen=True)
 class ProcessorSetup:
     """What a processor gets before the first frame.
@@ -46,12 +60,14 @@ class ProcessorSetup:
         tasks: Owns every task of the session.
         start: The frame that will open the pipeline: sample rates and switches.
         hooks: Told of each push in the pipeline.
+        roles: Which roles are taken. Complete when the StartFrame comes.
     """
 
     clock: Clock
     tasks: TaskOwner
     start: StartFrame
     hooks: PushHooks = field(default_factory=PushHooks)
+    roles: set[Role] = field(default_factory=set)
 
 
 def require_frame(given: object) -> None:

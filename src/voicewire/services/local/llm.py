@@ -4,8 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 
+from voicewire.context import LLMContext
 from voicewire.frames import Message
 from voicewire.pipeline import ProcessorSetup
+from voicewire.services.function_calls import ToolCall
 from voicewire.services.local.answers import answer
 from voicewire.services.local.language import LANGUAGE_MODEL, LanguageServer
 from voicewire.services.local.prompt import REQUEST_OPTIONS, ShortAnswer, build_messages
@@ -30,21 +32,21 @@ class LocalLLMService(OpenAILLMService):
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await self._server.ready()
-        self._base_url = self._server.base_url
-        self._api_key = self._server.api_key
+        self._client.base_url = self._server.base_url
+        self._client.api_key = self._server.api_key
         await super().setup(setup)
 
-    async def stream_answer(self, messages: list[Message]) -> AsyncGenerator[str, None]:
-        exchanges, question = split_exchanges(messages)
+    async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str | ToolCall, None]:
+        exchanges, question = split_exchanges(context.messages)
         ready_answer = answer(question, datetime.now().astimezone()) if question else GREETING
         if ready_answer is not None:
             yield ready_answer
             return
         short = ShortAnswer()
-        request = build_messages(exchanges, question)
+        request = LLMContext(build_messages(exchanges, question))
         async with aclosing(super().stream_answer(request)) as pieces:
             async for piece in pieces:
-                if sentences := short.feed(piece):
+                if isinstance(piece, str) and (sentences := short.feed(piece)):
                     yield sentences
                 if short.is_complete:
                     break

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from voicewire.frames import WordTime
 from voicewire.pipeline import ProcessorSetup
 from voicewire.services.local.voice import VOICE_SAMPLE_RATE, HibariEngine
 from voicewire.services.tts import TTSService
@@ -23,7 +24,7 @@ class HibariTTSService(TTSService):
         await super().setup(setup)
         await self._engine.ready()
 
-    async def run_tts(self, text: str) -> AsyncGenerator[bytes, None]:
+    async def run_tts(self, text: str) -> AsyncGenerator[bytes | WordTime, None]:
         async with aclosing(self._engine.speak(text)) as pieces:
             async for pcm in pieces:
                 yield pcm
