@@ -12,7 +12,7 @@ from voicewire.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
+from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup, Role
 from voicewire.vad import VADEvent
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class InputTransport(InlineProcessor):
     def __init__(self, transport: "BaseTransport", *, name: str | None = None) -> None:
         super().__init__(name=name)
         self.transport = transport
-        self._is_user_speaking = False
+        self._is_in_turn = False
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
@@ -46,21 +46,26 @@ class InputTransport(InlineProcessor):
     def on_vad_event(self, event: VADEvent) -> None:
         """The caller has started or stopped to speak.
 
-        An interruption goes with every start, whether or not the bot can be heard yet: an answer
-        that is still being made is as stale as one that is being said.
+        Where nobody else decides about turns, that is a turn. An interruption goes with every
+        start, whether or not the bot can be heard yet: an answer that is still being made is as
+        stale as one that is being said.
         """
         setup = self._require_setup()
         analyzer = self.transport.params.vad_analyzer
         if analyzer is None:
             return
-        self._is_user_speaking = event is VADEvent.STARTED
-        if self._is_user_speaking:
+        if event is VADEvent.STARTED:
             self.push(VADUserStartedSpeakingFrame(start_secs=analyzer.params.start_secs))
+        else:
+            self.push(VADUserStoppedSpeakingFrame(stop_secs=analyzer.params.stop_secs))
+        if Role.TURNS in setup.roles:
+            return
+        self._is_in_turn = event is VADEvent.STARTED
+        if self._is_in_turn:
             self.push(UserStartedSpeakingFrame())
             if setup.start.allow_interruptions:
                 self.push(InterruptionFrame())
         else:
-            self.push(VADUserStoppedSpeakingFrame(stop_secs=analyzer.params.stop_secs))
             self.push(UserStoppedSpeakingFrame())
 
     def caller_left(self) -> None:
@@ -69,7 +74,7 @@ class InputTransport(InlineProcessor):
         A turn that has begun is ended, for processors that keep count. It has no
         `VADUserStoppedSpeakingFrame`: nobody needs half a sentence transcribed.
         """
-        if self._is_user_speaking:
-            self._is_user_speaking = False
+        if self._is_in_turn:
+            self._is_in_turn = False
             self.push(UserStoppedSpeakingFrame())
         self.push(ClientDisconnectedFrame())
