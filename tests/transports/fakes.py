@@ -1,6 +1,6 @@
 """A wire in memory, a listener to what the way out reports, and a detector of tones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from voicewire.frames import (
     InterruptionFrame,
     OutputAudioRawFrame,
     OutputTransportMessageFrame,
+    SpokenSentence,
     TTSTextFrame,
 )
 from voicewire.serializers import ProtobufFrameSerializer
@@ -94,6 +95,7 @@ class Reports:
         self.log: list[str] = []
         self.sent: list[Frame] = []
         self.stops: list[Any] = []  # (interrupted, played_secs)
+        self.cuts: list[list[str]] = []  # What was heard of each sentence.
         self.errors: list[str] = []
         self.when_bot_starts: Callable[[], None] = lambda: None
         self.when_sent: Callable[[Frame], None] = lambda frame: None
@@ -110,6 +112,9 @@ class Reports:
     def on_bot_stopped(self, *, interrupted: bool, played_secs: float) -> None:
         self.log.append("interrupted" if interrupted else "stopped")
         self.stops.append((interrupted, played_secs))
+
+    def on_speech_cut(self, sentences: Sequence[SpokenSentence]) -> None:
+        self.cuts.append([each.heard for each in sentences])
 
     def on_output_error(self, message: str, exception: Exception) -> None:
         self.errors.append(message)

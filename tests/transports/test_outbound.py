@@ -27,7 +27,9 @@ from voicewire.frames import (
     StopFrame,
     TextFrame,
     TTSAudioRawFrame,
+    TTSSentenceFrame,
     TTSStartedFrame,
+    TTSTextFrame,
 )
 from voicewire.serializers import ProtobufFrameSerializer
 from voicewire.transports.player import PIPECAT_JS, Player
@@ -854,3 +856,60 @@ def test_every_message_is_counted() -> None:
     way.outbound.send_now(OutputTransportMessageUrgentFrame({}))
     way.clock.advance(2.0)
     assert way.stats.messages_out == 12
+
+
+TEN_WORDS = "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj"
+"""Each is half a second of what `begin_sentence` says."""
+
+
+def begin_sentence(way: Exit, text: str = TEN_WORDS) -> None:
+    frame = TTSSentenceFrame(text, answer_id=1)
+    frame.audio_secs = len(text) / 10
+    frame.is_complete = True
+    way.outbound.put(frame)
+    way.say(frame.audio_secs)
+    way.outbound.put(TTSTextFrame(text, frame.id))
+
+
+def test_an_interruption_tells_which_words_the_caller_has_heard() -> None:
+    way = Exit()
+    way.outbound.play_on(Player(flush=lambda _: None))
+    begin_sentence(way)
+    begin_sentence(way)
+    way.clock.advance(2.0)
+    way.outbound.interrupt(InterruptionFrame())
+    assert way.reports.cuts == [["aaaa bbbb cccc dddd", ""]]
+
+
+def test_what_a_client_has_that_cannot_flush_it_will_hear() -> None:
+    way = Exit(audio_out_lead_secs=1.0)
+    begin_sentence(way)
+    way.clock.advance(2.0)
+    way.outbound.interrupt(InterruptionFrame())
+    assert way.reports.cuts == [["aaaa bbbb cccc dddd eeee ffff"]]
+
+
+def test_where_the_client_says_that_it_stopped_elsewhere_it_is_told_again() -> None:
+    way = Exit()
+    way.outbound.play_on(Player(flush=lambda _: None))
+    begin_sentence(way)
+    way.clock.advance(2.0)
+    way.outbound.interrupt(InterruptionFrame())
+    way.outbound.played(PlayoutReport(0, 1.0, 0.0))
+    assert way.reports.cuts == [["aaaa bbbb cccc dddd"], ["aaaa bbbb"]]
+
+
+def test_a_caller_who_leaves_has_heard_no_more() -> None:
+    way = Exit()
+    begin_sentence(way)
+    way.clock.advance(2.0)
+    way.outbound.close()
+    assert way.reports.cuts == [["aaaa bbbb cccc dddd"]]
+
+
+def test_an_interruption_of_nothing_cuts_nothing() -> None:
+    way = Exit()
+    begin_sentence(way)
+    way.clock.advance(60.0)
+    way.outbound.interrupt(InterruptionFrame())
+    assert way.reports.cuts == []

@@ -10,6 +10,7 @@ from voicewire.errors import FrameDecodeError
 from voicewire.frames import Frame, InputAudioRawFrame, InputTransportMessageFrame, TextFrame
 from voicewire.rtvi.visit import RTVIVisit
 from voicewire.serializers import FrameSerializer
+from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.params import TransportParams
 from voicewire.transports.stats import TransportStats
 from voicewire.vad import VADEvent
@@ -37,6 +38,7 @@ class Inbound:
         push: Gets each frame that goes downstream.
         on_vad_event: Told when the caller starts and stops to speak.
         rtvi: Acts on messages of RTVI; None where they are nothing special.
+        echo_guard: Hears what voice activity detection hears; None where there is none.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Inbound:
         push: Callable[[Frame], None],
         on_vad_event: Callable[[VADEvent], None],
         rtvi: RTVIVisit | None = None,
+        echo_guard: EchoGuard | None = None,
     ) -> None:
         self._serializer = serializer
         self._params = params
@@ -57,6 +60,7 @@ class Inbound:
         self._stats = stats
         self._push = push
         self._rtvi = rtvi
+        self._echo_guard = echo_guard
         self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
         self._sample_rates: set[int] = set()
         self._refused_kinds: set[str] = set()
@@ -146,7 +150,10 @@ class Inbound:
                 if self._passes_audio:
                     self._push(frame)
                 if self._vad is not None:
-                    self._vad.feed(mix_channels(frame.audio, frame.num_channels, 1))
+                    mono = mix_channels(frame.audio, frame.num_channels, 1)
+                    if self._echo_guard is not None:
+                        self._echo_guard.heard(mono, frame.sample_rate)
+                    self._vad.feed(mono)
         return secs if secs > MIN_MESSAGE_SECS else MIN_MESSAGE_SECS
 
     def _refuse(self, error: FrameDecodeError) -> None:

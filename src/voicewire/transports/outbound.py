@@ -2,18 +2,30 @@
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from voicewire.audio.pcm import duration_secs, num_bytes, wav_bytes
 from voicewire.clock import Clock, TimerHandle
 from voicewire.errors import QueueFullError, SessionClosed
-from voicewire.frames import EndFrame, Frame, InterruptionFrame, OutputAudioRawFrame, StopFrame
+from voicewire.frames import (
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    SpokenSentence,
+    StopFrame,
+    TTSSentenceFrame,
+    TTSTextFrame,
+)
 from voicewire.serializers import FrameSerializer
+from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.pacing import Pacer
 from voicewire.transports.params import WebsocketParams
 from voicewire.transports.player import PLAIN, Player
 from voicewire.transports.playout import Playout, PlayoutReport
 from voicewire.transports.send_queue import SendQueue
+from voicewire.transports.spoken import Spoken
 from voicewire.transports.stats import TransportStats
 
 logger = logging.getLogger(__name__)
@@ -69,6 +81,9 @@ class OutputEvents(Protocol):
     def on_bot_stopped(self, *, interrupted: bool, played_secs: float) -> None:
         """The caller has heard the last of it, or was spared the rest."""
 
+    def on_speech_cut(self, sentences: Sequence[SpokenSentence]) -> None:
+        """The bot was cut off in these sentences; told again where the client knows better."""
+
     def on_output_error(self, message: str, exception: Exception) -> None:
         """A frame could not be sent."""
 
@@ -88,6 +103,7 @@ class Outbound:
         clock: The time.
         stats: Where things are counted.
         events: Told what happens.
+        echo_guard: Told what the client plays; None where there is none.
     """
 
     def __init__(
@@ -100,6 +116,7 @@ class Outbound:
         clock: Clock,
         stats: TransportStats,
         events: OutputEvents,
+        echo_guard: EchoGuard | None = None,
     ) -> None:
         self._serializer = serializer
         self._add_wav_header = params.add_wav_header
@@ -112,6 +129,7 @@ class Outbound:
         self._now = clock.now
         self._stats = stats
         self._events = events
+        self._echo_guard = echo_guard
         self._queue = SendQueue(
             sample_rate,
             params.audio_out_channels,
@@ -123,6 +141,7 @@ class Outbound:
         self._set_sample_rate(sample_rate)
         self._pacer = Pacer(params.audio_out_lead_secs)
         self._playout = Playout()
+        self._spoken = Spoken()
         self._player = PLAIN
         self._flush_lead_secs = params.audio_out_flush_lead_secs
         self._may_resample = params.audio_out_sample_rate is None
@@ -149,8 +168,12 @@ class Outbound:
         self._pump()
 
     def played(self, report: PlayoutReport) -> None:
-        """Take note of what the client says that it has played."""
+        """Take note of what the client says that it has played.
+
+        What it says of a stream that it has been told to drop is where it stopped.
+        """
         self._playout.reported(report, now=self._now())
+        self._tell_of_cut(self._spoken.correct(report.stream_id, report.played_secs))
 
     def put(self, frame: Frame) -> None:
         """Take a frame for the client.
@@ -191,17 +214,25 @@ class Outbound:
 
     def interrupt(self, frame: InterruptionFrame) -> None:
         """Drop what has not been sent, and ask the client to drop what it has not played."""
+        now = self._now()
+        waiting = self._queue.sentences()
         self._stats.audio_out_dropped_secs += self._queue.interrupt()
-        is_heard = self._is_bot_speaking or self._playout.unplayed_secs(now=self._now()) > 0
+        position_secs = self._position_secs(now)
+        is_heard = self._is_bot_speaking or self._playout.unplayed_secs(now=now) > 0
         if self._is_bot_speaking:
             self._stats.interruptions += 1
             self._stop_speaking(interrupted=True)
         is_flushed = self._send(frame)  # Where that has a place on the wire.
+        if not is_flushed and self._player.flush is None:
+            position_secs = self._playout.sent_secs  # What it has, it plays.
+        self._tell_of_cut(self._spoken.cut(self._playout.stream_id, position_secs, waiting))
         if is_heard and self._player.flush is not None:
             self._player.flush(self._playout.flush())
             is_flushed = True
         if is_flushed:
-            self._pacer.flush(now=self._now())
+            self._pacer.flush(now=now)
+            if self._echo_guard is not None:
+                self._echo_guard.flushed()
         self._pump()
 
     def writing_paused(self) -> None:
@@ -223,6 +254,9 @@ class Outbound:
         self._is_closed = True
         self._cancel_timers()
         self._urgent.clear()
+        position_secs = self._position_secs(self._now())
+        waiting = self._queue.sentences()
+        self._tell_of_cut(self._spoken.cut(self._playout.stream_id, position_secs, waiting))
         frames, dropped_secs = self._queue.clear()
         self._stats.audio_out_dropped_secs += dropped_secs
         if self._is_bot_speaking:
@@ -323,6 +357,14 @@ class Outbound:
 
     def _send_frame(self) -> None:
         frame = self._queue.take_frame()
+        if isinstance(frame, TTSSentenceFrame):
+            self._spoken.begin(
+                frame,
+                sent_secs=self._playout.sent_secs,
+                played_secs=self._position_secs(self._now()),
+            )
+        elif isinstance(frame, TTSTextFrame):
+            self._spoken.end(sent_secs=self._playout.sent_secs)
         if isinstance(frame, EndFrame | StopFrame) and self._is_bot_speaking:
             self._stop_speaking(interrupted=False)
         self._send(frame)
@@ -338,6 +380,9 @@ class Outbound:
         chunk_secs = self._secs(len(pcm))
         self._pacer.sent(now=now, duration_secs=chunk_secs)
         self._playout.sent(chunk_secs)
+        if self._echo_guard is not None:
+            begins_at = self._pacer.plays_until(now=now) - chunk_secs
+            self._echo_guard.played(pcm, self._sample_rate, self._num_channels, begins_at=begins_at)
         frame = OutputAudioRawFrame(pcm, self._sample_rate, self._num_channels)
         if self._add_wav_header:
             wav = wav_bytes(pcm, self._sample_rate, self._num_channels)
@@ -370,6 +415,15 @@ class Outbound:
             interrupted=interrupted,
             played_secs=self._playout.played_secs(now=now, buffered_secs=buffered_secs),
         )
+
+    def _position_secs(self, now: float) -> float:
+        """Return how much of the stream the caller has heard."""
+        buffered_secs = self._pacer.buffered_secs(now=now)
+        return self._playout.position_secs(now=now, buffered_secs=buffered_secs)
+
+    def _tell_of_cut(self, sentences: Sequence[SpokenSentence]) -> None:
+        if sentences:
+            self._events.on_speech_cut(sentences)
 
     def _send(self, frame: Frame) -> bool:
         """Return whether the frame went out; most kinds have no place on the wire."""

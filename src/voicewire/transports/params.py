@@ -41,6 +41,8 @@ class TransportParams(Params):
         audio_out_max_queued_secs: Bot audio that may wait to be said; more is refused.
         audio_out_max_lag_secs: How long a client may refuse to read before it is closed (1013).
         vad_analyzer: Voice activity detection; None leaves it to others.
+        echo_guard: Whether the bot's own voice, as it comes back through the microphone, is kept
+            from interrupting it: for clients without echo cancellation. Browsers have their own.
         text_in_enabled: Whether text and transcriptions from the client enter the pipeline. They
             act as if the bot's own services had made them: text is spoken, transcriptions are
             answered.
@@ -62,6 +64,7 @@ class TransportParams(Params):
     audio_out_max_queued_secs: float = Field(default=300.0, gt=0.0)
     audio_out_max_lag_secs: float = Field(default=10.0, gt=0.0)
     vad_analyzer: VADAnalyzer | None = None
+    echo_guard: bool = False
     text_in_enabled: bool = False
 
     @property

@@ -19,6 +19,7 @@ from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
+from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.inbound import Inbound
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketParams, WebsocketServerParams
@@ -182,6 +183,8 @@ class WebsocketTransport(BaseTransport):
         tasks = self._setup.tasks
         # Its own copy: what a serializer remembers of its peer is not for the next one.
         serializer = copy.deepcopy(params.serializer)
+        on_vad_event = self.input().on_vad_event
+        echo_guard = EchoGuard(on_vad_event, self._clock) if params.echo_guard else None
         outbound = Outbound(
             params=params,
             serializer=serializer,
@@ -190,6 +193,7 @@ class WebsocketTransport(BaseTransport):
             clock=self._clock,
             stats=self.stats,
             events=self.output(),
+            echo_guard=echo_guard,
         )
         rtvi = self._make_rtvi_visit(params, serializer, outbound)
         self.rtvi.begin(rtvi)
@@ -201,8 +205,9 @@ class WebsocketTransport(BaseTransport):
                 clock=self._clock,
                 stats=self.stats,
                 push=self.input().push,
-                on_vad_event=self.input().on_vad_event,
+                on_vad_event=echo_guard.on_vad_event if echo_guard else on_vad_event,
                 rtvi=rtvi,
+                echo_guard=echo_guard,
             ),
             outbound=outbound,
             clock=self._clock,
