@@ -6,7 +6,7 @@ import type { JitterBufferState } from "./jitter-buffer.ts";
 import { Microphone } from "./microphone.ts";
 import { Player } from "./player.ts";
 import type { Audio } from "./protobuf.ts";
-import { newId, number, text, type RtviMessage } from "./rtvi.ts";
+import { newId, number, spokenSentences, text, type RtviMessage, type SpokenSentence } from "./rtvi.ts";
 
 export const VERSION = "0.1.0";
 
@@ -57,6 +57,11 @@ export interface VoiceEvents {
   playout: JitterBufferState;
   /** The bot was cut off, so far into the stream. */
   interrupted: { readonly playedMs: number };
+  /**
+   * What has been heard of the bot's sentences when it was cut off, as the server remembers it. Told
+   * again where it has learned better.
+   */
+  cut: { readonly sentences: readonly SpokenSentence[] };
   quality: {
     readonly roundTripMs: number;
     /** How much the way takes more or less from one time to the next. */
@@ -518,6 +523,9 @@ export class VoiceClient extends Emitter<VoiceEvents> {
         break;
       case "error":
         this.emit("error", new VoiceError("bot-error", text(message, "error")));
+        break;
+      case "vw-cut":
+        this.emit("cut", { sentences: spokenSentences(message) });
         break;
       case "vw-flush":
         void this.#flush(number(message, "stream_id"));

@@ -3,4 +3,4 @@ export type { ConnectOptions, VoiceClientOptions, VoiceEvents, VoiceState } from
 export { VoiceError } from "./errors.ts";
 export type { VoiceErrorCode } from "./errors.ts";
 export type { JitterBufferState } from "./jitter-buffer.ts";
-export type { RtviMessage } from "./rtvi.ts";
+export type { RtviMessage, SpokenSentence } from "./rtvi.ts";

@@ -47,13 +47,30 @@ export function hello(libraryVersion: string): unknown {
       platform: "web",
       platform_details: { user_agent: navigator.userAgent },
     },
-    voicewire: { playout: true, flush: true },
+    voicewire: { playout: true, flush: true, cut: true },
   };
 }
 
 export function text(message: RtviMessage, key: string): string {
   const value = message.data[key];
   return typeof value === "string" ? value : "";
+}
+
+/** A sentence of the bot's, and how much of it the caller has heard. */
+export interface SpokenSentence {
+  readonly id: number;
+  readonly text: string;
+  readonly heard: string;
+}
+
+/** Returns the sentences that a `vw-cut` tells of. */
+export function spokenSentences(message: RtviMessage): SpokenSentence[] {
+  const segments = message.data["segments"];
+  return (Array.isArray(segments) ? segments : []).map((segment: Record<string, unknown>) => ({
+    id: Number(segment["segment_id"]),
+    text: String(segment["text"]),
+    heard: String(segment["heard"]),
+  }));
 }
 
 export function number(message: RtviMessage, key: string): number {

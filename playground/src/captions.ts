@@ -117,6 +117,17 @@ export class Captions {
     this.#playedMs = 0;
   }
 
+  /** The server remembers what has been heard of these sentences. */
+  cut(sentences: readonly { readonly id: number; readonly heard: string }[]): void {
+    const all = this.#lines.flatMap((line) => (line.who === "bot" ? line.sentences : []));
+    for (const { id, heard } of sentences) {
+      const sentence = all.find((each) => each.id === id);
+      if (sentence !== undefined) {
+        sentence.cutAt = heard.length;
+      }
+    }
+  }
+
   /** The sentences of the present stream. */
   #spoken(): Sentence[] {
     return this.#lines

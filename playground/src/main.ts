@@ -197,6 +197,11 @@ client.on("interrupted", ({ playedMs }) => {
   draw();
 });
 
+client.on("cut", ({ sentences }) => {
+  captions.cut(sentences);
+  draw();
+});
+
 client.on("quality", ({ roundTripMs, jitterMs, bufferMs, glitches }) => {
   page.roundTrip.textContent = `${Math.round(roundTripMs)} ms`;
   page.jitter.textContent = `${Math.round(jitterMs)} ms`;

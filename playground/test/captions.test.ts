@@ -52,6 +52,18 @@ test("what was cut off stays visible as cut", () => {
   ]);
 });
 
+test("what the server remembers counts more than the page's own guess", () => {
+  const captions = new Captions();
+  captions.sentenceBegins(1, "one two six ten", 0);
+  captions.sentenceBegins(2, "Never said.", 0);
+  captions.cut([{ id: 1, heard: "one two six" }, { id: 2, heard: "" }, { id: 9, heard: "" }]);
+  captions.interrupted(100);
+  assert.deepEqual(bot(captions), [
+    { text: "one two six", state: "heard" },
+    { text: " ten Never said. ", state: "cut" },
+  ]);
+});
+
 test("only the sentence that was being said is cut within", () => {
   const captions = new Captions();
   captions.sentenceBegins(1, "One two three four five six seven eight nine ten.", 0);

@@ -35,6 +35,9 @@ class Extension(ClientData):
     playout: bool = False
     """Say what it has played."""
 
+    cut: bool = False
+    """Show what it has not heard of an answer that was cut off."""
+
 
 class ClientReady(ClientData):
     """The client is there, and speaks this version."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from voicewire.frames import (
+    BotSpeechCutFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     ErrorFrame,
@@ -22,6 +23,7 @@ from voicewire.frames import (
     RTVIServerMessageFrame,
     RTVIServerResponseFrame,
     TranscriptionFrame,
+    TTSSentenceFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
@@ -47,9 +49,11 @@ class Reporter:
     Args:
         params: What the client is told.
         major: The version of RTVI that it speaks.
+        tells_cuts: Whether it wants to know what it has not heard of an answer that was cut off.
     """
 
-    def __init__(self, params: RTVIParams, *, major: int) -> None:
+    def __init__(self, params: RTVIParams, *, major: int, tells_cuts: bool = False) -> None:
+        self._tells_cuts = tells_cuts
         self._levels = params.function_call_report_level
         self._is_legacy = major < 2
         self._told: OrderedDict[int, Frame] = OrderedDict()
@@ -96,8 +100,11 @@ class Reporter:
             FunctionCallInProgressFrame: self._call_in_progress,
             FunctionCallResultFrame: self._call_result,
             FunctionCallCancelFrame: self._call_cancelled,
+            TTSSentenceFrame: self._sentence_to_say,
             TTSTextFrame: self._words_to_say,
         }
+        if self._tells_cuts and params.bot_output_enabled:
+            table[BotSpeechCutFrame] = _cut
         if params.user_speaking_enabled:
             table[UserStartedSpeakingFrame] = _always("user-started-speaking")
             table[UserStoppedSpeakingFrame] = _always("user-stopped-speaking")
@@ -141,13 +148,18 @@ class Reporter:
         if self._params.bot_llm_enabled:
             yield message("bot-llm-stopped")
 
-    def _words_to_say(self, frame: TTSTextFrame) -> Iterable[Json]:
+    def _sentence_to_say(self, frame: TTSSentenceFrame) -> Iterable[Json]:
         if self._params.bot_output_enabled:
             yield self._output(frame.text, frame.id, will_be_spoken=True, status="new")
 
+    def _words_to_say(self, frame: TTSTextFrame) -> Iterable[Json]:
+        if self._params.bot_output_enabled and frame.sentence_id is None:
+            yield self._output(frame.text, frame.id, will_be_spoken=True, status="new")
+
     def _words_said(self, frame: TTSTextFrame) -> Iterable[Json]:
+        segment_id = frame.id if frame.sentence_id is None else frame.sentence_id
         if self._params.bot_output_enabled:
-            yield self._output(frame.text, frame.id, will_be_spoken=True, status="completed")
+            yield self._output(frame.text, segment_id, will_be_spoken=True, status="completed")
         if self._params.bot_tts_enabled:
             yield message("bot-tts-text", {"text": frame.text})
 
@@ -213,6 +225,15 @@ _WITH_ARGUMENTS = (FunctionCallReportLevel.ARGUMENTS, FunctionCallReportLevel.FU
 
 def _always(kind: str) -> _Report:
     return lambda frame: [message(kind)]
+
+
+def _cut(frame: BotSpeechCutFrame) -> Iterable[Json]:
+    sentences = [
+        {"segment_id": each.sentence.id, "text": each.sentence.text, "heard": each.heard}
+        for each in frame.sentences
+    ]
+    data = {"heard": frame.heard, "unheard": frame.unheard, "segments": sentences}
+    return [message("vw-cut", data)]
 
 
 def _transcription(frame: TranscriptionFrame | InterimTranscriptionFrame) -> Iterable[Json]:

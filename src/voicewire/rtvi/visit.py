@@ -225,7 +225,7 @@ class RTVIVisit:
         self.client_version = data.version
         self.about_client = data.about
         self.ready_id = msg_id
-        self._reporter = Reporter(self._params, major=major)
+        self._reporter = Reporter(self._params, major=major, tells_cuts=data.voicewire.cut)
         self.is_answered = False
         if is_first:
             self._hooks.add(self._see)
