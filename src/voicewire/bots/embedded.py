@@ -1,29 +1,57 @@
 """A bot that needs no key: speech recognition, language model and voice on this machine."""
 
-from voicewire.frames import LLMMessagesFrame
+from voicewire.context import LLMContext
+from voicewire.frames import LLMRunFrame
 from voicewire.pipeline import Pipeline, PipelineRunner, PipelineTask
+from voicewire.processors import LLMContextAggregatorPair, LLMUserAggregatorParams
 from voicewire.services.local.llm import LocalLLMService
+from voicewire.services.local.smart_turn import SmartTurnAnalyzer
 from voicewire.services.local.stt import WhisperSTTService
+from voicewire.services.local.text_turn import LocalTextTurnAnalyzer
 from voicewire.services.local.tts import HibariTTSService
-from voicewire.transports import BaseTransport, ClientConnection
+from voicewire.transports import BaseTransport, ClientConnection, WebsocketServerParams
+from voicewire.turns import TurnAnalyzerUserTurnStopStrategy, UserTurnStrategies
+from voicewire.vad import SileroVADAnalyzer, VADParams
+
+transport_params = WebsocketServerParams(
+    audio_in_enabled=True,
+    audio_out_enabled=True,
+    # Pauses are noticed early: Smart Turn says which of them is the end.
+    vad_analyzer=SileroVADAnalyzer(params=VADParams(stop_secs=0.2)),
+)
 
 
 async def bot(transport: BaseTransport) -> None:
     """Greet each caller and answer what they say, until the program is told to end."""
+    user, assistant = LLMContextAggregatorPair(
+        LLMContext(),
+        user_params=LLMUserAggregatorParams(
+            user_turn_strategies=UserTurnStrategies(
+                stop=[
+                    TurnAnalyzerUserTurnStopStrategy(
+                        SmartTurnAnalyzer(), text_analyzer=LocalTextTurnAnalyzer()
+                    )
+                ]
+            ),
+            speculate=True,
+        ),
+    )
     task = PipelineTask(
         Pipeline(
             [
                 transport.input(),
                 WhisperSTTService(),
+                user,
                 LocalLLMService(),
                 HibariTTSService(),
                 transport.output(),
+                assistant,
             ]
         )
     )
 
     @transport.event_handler("on_client_connected")
     async def greet(transport: BaseTransport, client: ClientConnection) -> None:
-        await task.queue_frame(LLMMessagesFrame([]))
+        await task.queue_frame(LLMRunFrame())
 
     await PipelineRunner().run(task)

@@ -10,6 +10,10 @@ from typing import cast
 from voicewire.cli.console import EXIT_USAGE, CommandError, as_command_error
 from voicewire.errors import MissingExtraError
 from voicewire.sessions import Bot
+from voicewire.transports import WebsocketServerParams
+
+PARAMS_NAME = "transport_params"
+"""What a module calls the parameters of its bots' transports."""
 
 
 def load_bot(spec: str) -> Bot:
@@ -52,6 +56,19 @@ def load_bot(spec: str) -> Bot:
     except TypeError:
         raise _error(spec, f"{function_name!r} does not take the transport alone") from None
     return cast("Bot", bot)
+
+
+def load_params(spec: str) -> WebsocketServerParams | None:
+    """Return what the module of a bot that has been loaded says about transports; None if nothing.
+
+    Raises:
+        CommandError: Its `transport_params` are something else.
+    """
+    params = getattr(sys.modules[spec.partition(":")[0]], PARAMS_NAME, None)
+    if params is not None and not isinstance(params, WebsocketServerParams):
+        kind = type(params).__name__
+        raise _error(spec, f"{PARAMS_NAME} is {kind}; expected WebsocketServerParams(...)")
+    return params
 
 
 def _is_part_of(missing: str | None, module_name: str) -> bool:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import click
 
-from voicewire.cli.bot_loading import load_bot
+from voicewire.cli.bot_loading import load_bot, load_params
 from voicewire.cli.console import (
     CommandError,
     as_command_error,
@@ -56,8 +56,10 @@ SHORT_ID_LENGTH = 4
 def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verbose: bool) -> None:
     """Serve a bot over WebSocket, and tell what happens, without what is said.
 
-    The bot is called for each caller. Ctrl-C ends at once, SIGTERM when the bots have finished
-    speaking; both with exit code 0.
+    The bot is called for each caller. What its module calls transport_params, a
+    WebsocketServerParams, says what the transports do.
+
+    Ctrl-C ends at once, SIGTERM when the bots have finished speaking; both with exit code 0.
     """
     configure_logging(verbose=verbose)
     load_bot(spec)
@@ -67,6 +69,7 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
             process.bot,
             host,
             port,
+            params=load_params(spec),
             limits=Limits(max_sessions=max_sessions),
             workers=workers,
             prepare=process.prepare,
@@ -116,6 +119,7 @@ async def _load_models() -> None:
     """
     from voicewire.services.local.engine import Engine
     from voicewire.services.local.language import LanguageServer
+    from voicewire.services.local.smart_turn import SmartTurnEngine
     from voicewire.services.local.voice import HibariEngine
     from voicewire.services.local.whisper import WhisperEngine
 
@@ -125,7 +129,12 @@ async def _load_models() -> None:
         note(f"  {engine.name}: loaded in {time.monotonic() - started_at:.1f} s")
 
     note("loading models ...")
-    engines = (WhisperEngine.shared(), LanguageServer.shared(), HibariEngine.shared())
+    engines: tuple[Engine, ...] = (
+        WhisperEngine.shared(),
+        SmartTurnEngine.shared(),
+        LanguageServer.shared(),
+        HibariEngine.shared(),
+    )
     outcomes = await asyncio.gather(*(load(engine) for engine in engines), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
