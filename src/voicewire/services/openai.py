@@ -1,7 +1,6 @@
 """Any server that speaks OpenAI's HTTP: OpenAI, vLLM, llama.cpp, Ollama, Speaches, LocalAI."""
 
 import asyncio
-import importlib
 import io
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ from pydantic import Field
 
 from voicewire.audio.pcm import wav_bytes
 from voicewire.context import LLMContext
-from voicewire.errors import ConfigurationError, MissingExtraError
+from voicewire.errors import ServiceError
 from voicewire.frames import WordTime
 from voicewire.pipeline import ProcessorSetup
 from voicewire.services.function_calls import ToolCall
 from voicewire.services.llm import FIRST_WORD_SECS, LLMService, LLMSettings
+from voicewire.services.openai_client import OpenAIClient
 from voicewire.services.stt import SegmentedSTTService, STTSettings
 from voicewire.services.tts import TTSService, TTSSettings, whole_samples
 
@@ -24,60 +24,6 @@ TTS_SAMPLE_RATE = 24000
 
 PCM_CHUNK_BYTES = 4800
 """Of audio that is handed on at a time: 0.1 s."""
-
-
-class OpenAIClient:
-    """The official client, made when the pipeline is set up.
-
-    Args:
-        service: Whose it is, in an error.
-        base_url: Where the server is, such as `http://localhost:8000/v1`; None is OpenAI itself.
-        api_key: None takes it from the environment variable `OPENAI_API_KEY`.
-        timeout_secs: Longest wait for the server's next bytes.
-    """
-
-    def __init__(
-        self, service: str, *, base_url: str | None, api_key: str | None, timeout_secs: float
-    ) -> None:
-        self.base_url = base_url
-        self.api_key = api_key
-        self._service = service
-        self._timeout_secs = timeout_secs
-        self._client: Any = None
-
-    async def open(self) -> None:
-        """Make the client.
-
-        Raises:
-            MissingExtraError: The `openai` package is not installed.
-            ConfigurationError: There is no key, neither here nor in the environment.
-        """
-        # Importing openai takes a good part of a second: not on the event loop.
-        openai = await asyncio.to_thread(self._import)
-        try:
-            self._client = openai.AsyncOpenAI(
-                base_url=self.base_url, api_key=self.api_key, timeout=self._timeout_secs
-            )
-        except openai.OpenAIError as exc:
-            raise ConfigurationError(f"{self._service}: {exc}") from exc
-
-    async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-    @property
-    def api(self) -> Any:
-        """The open client."""
-        if self._client is None:
-            raise RuntimeError(f"{self._service} is not part of a running pipeline yet")
-        return self._client
-
-    def _import(self) -> Any:
-        try:
-            return importlib.import_module("openai")
-        except ImportError as exc:
-            raise MissingExtraError("openai", "openai", needed_for=self._service) from exc
 
 
 class OpenAILLMService(LLMService):
@@ -132,21 +78,29 @@ class OpenAILLMService(LLMService):
         await self._client.close()
 
     async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str | ToolCall, None]:
-        stream = await self._client.api.chat.completions.create(
-            messages=context.messages, stream=True, **self._options(context)
-        )
-        calls: dict[int, _PartialCall] = {}
-        async with stream:
-            async for chunk in stream:
-                if not chunk.choices:
-                    continue
-                delta = chunk.choices[0].delta
-                if delta.content:
-                    yield delta.content
-                for part in delta.tool_calls or ():
-                    calls.setdefault(part.index, _PartialCall()).add(part)
-        for call in calls.values():
-            yield ToolCall(call.call_id, call.name, call.arguments)
+        calls = _PartialCalls()
+        is_complete = False
+        with self._client.telling_plainly():
+            stream = await self._client.api.chat.completions.create(
+                messages=context.messages, stream=True, **self._options(context)
+            )
+            async with stream:
+                async for chunk in stream:
+                    if not chunk.choices:
+                        continue
+                    choice = chunk.choices[0]
+                    is_complete = is_complete or choice.finish_reason is not None
+                    delta = choice.delta
+                    if delta is None:
+                        continue
+                    if delta.content:
+                        yield delta.content
+                    for part in delta.tool_calls or ():
+                        calls.add(part)
+        if not is_complete:  # A proxy may end a stream that its server has dropped.
+            raise ServiceError(f"{self.name}: the answer broke off")
+        for call in calls.complete():
+            yield call
 
     def _options(self, context: LLMContext) -> dict[str, Any]:
         settings = self.settings
@@ -170,11 +124,31 @@ class _PartialCall:
     name: str = ""
     arguments: str = ""
 
+
+class _PartialCalls:
+    """The function calls of one answer; the pieces of several may come by turns."""
+
+    def __init__(self) -> None:
+        self._calls: list[_PartialCall] = []
+        self._at_index: dict[int | None, _PartialCall] = {}
+
     def add(self, part: Any) -> None:
-        self.call_id = part.id or self.call_id
+        """Add a piece to the call at its index.
+
+        Some compatible servers give each call the index 0, or none: another id is another call.
+        """
+        call = self._at_index.get(part.index)
+        if call is None or (part.id and call.call_id and part.id != call.call_id):
+            call = self._at_index[part.index] = _PartialCall()
+            self._calls.append(call)
+        call.call_id = part.id or call.call_id
         if part.function is not None:
-            self.name += part.function.name or ""
-            self.arguments += part.function.arguments or ""
+            call.name = part.function.name or call.name
+            call.arguments += part.function.arguments or ""
+
+    def complete(self) -> list[ToolCall]:
+        """Return the calls, in the order in which they began."""
+        return [ToolCall(call.call_id, call.name, call.arguments) for call in self._calls]
 
 
 class OpenAISTTService(SegmentedSTTService):
@@ -210,6 +184,7 @@ class OpenAISTTService(SegmentedSTTService):
             name=name,
         )
         self._prompt = prompt
+        self._timeout_secs = timeout_secs
         self._client = OpenAIClient(
             type(self).__name__, base_url=base_url, api_key=api_key, timeout_secs=timeout_secs
         )
@@ -230,8 +205,16 @@ class OpenAISTTService(SegmentedSTTService):
             options["prompt"] = self._prompt
         recording = io.BytesIO(wav_bytes(pcm, self.sample_rate, 1))
         recording.name = "speech.wav"  # The server tells the format by the name.
-        answer = await self._client.api.audio.transcriptions.create(file=recording, **options)
-        return str(answer.text)
+        try:
+            # The package's own timeout is one between two bytes, of each attempt.
+            async with asyncio.timeout(self._timeout_secs):
+                with self._client.telling_plainly():
+                    answer = await self._client.api.audio.transcriptions.create(
+                        file=recording, **options
+                    )
+                    return str(answer.text)
+        except TimeoutError:
+            raise ServiceError(f"{self.name}: no text within {self._timeout_secs:g} s") from None
 
 
 class OpenAITTSSettings(TTSSettings):
@@ -279,6 +262,7 @@ class OpenAITTSService(TTSService):
                 model=model, voice=voice, instructions=instructions, speed=speed
             ),
             sample_rate=sample_rate,
+            first_audio_secs=timeout_secs,
             name=name,
         )
         self._client = OpenAIClient(
@@ -301,6 +285,8 @@ class OpenAITTSService(TTSService):
         if settings.speed is not None:
             options["speed"] = settings.speed
         speech = self._client.api.audio.speech.with_streaming_response
-        async with speech.create(input=text, response_format="pcm", **options) as answer:
-            async for pcm in whole_samples(answer.iter_bytes(PCM_CHUNK_BYTES)):
-                yield pcm
+        request = speech.create(input=text, response_format="pcm", **options)
+        with self._client.telling_plainly():
+            async with request as answer:
+                async for pcm in whole_samples(answer.iter_bytes(PCM_CHUNK_BYTES)):
+                    yield pcm
