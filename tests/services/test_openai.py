@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.fakes.error_log import ErrorLog
 from tests.services.fakes.http_server import FOR_GOOD, Trouble
 from tests.services.fakes.openai_server import KEY, FakeOpenAI, call_part, read_upload, words
 from tests.services.rig import Rig, running
@@ -15,7 +16,6 @@ from voicewire.audio.pcm import wav_bytes
 from voicewire.context import LLMContext
 from voicewire.errors import ConfigurationError, MissingExtraError
 from voicewire.frames import (
-    ErrorFrame,
     Frame,
     InputAudioRawFrame,
     InterruptionFrame,
@@ -58,16 +58,6 @@ def stt_of(fake: FakeOpenAI, **options: Any) -> OpenAISTTService:
 
 def tts_of(fake: FakeOpenAI, **options: Any) -> OpenAITTSService:
     return OpenAITTSService(**{"base_url": fake.url, "api_key": KEY, **options})
-
-
-def listen_for_errors(rig: Rig) -> list[ErrorFrame]:
-    errors: list[ErrorFrame] = []
-
-    @rig.task.event_handler("on_pipeline_error")
-    async def on_error(task: object, frame: ErrorFrame) -> None:
-        errors.append(frame)
-
-    return errors
 
 
 def spoken() -> list[Frame]:
@@ -181,7 +171,7 @@ async def test_an_answer_that_fails_is_reported_and_the_next_one_comes(
     fake: FakeOpenAI, trouble: Trouble
 ) -> None:
     async with running(llm_of(fake)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         fake.troubles.append(trouble)
         await rig.send(LLMMessagesFrame(QUESTION))
         await rig.wait_for(LLMFullResponseEndFrame, 1)
@@ -201,7 +191,7 @@ async def test_an_answer_that_fails_is_reported_and_the_next_one_comes(
 async def test_a_server_that_fails_once_is_asked_again_at_once(fake: FakeOpenAI) -> None:
     fake.troubles.append(Trouble(status=500, headers={"retry-after-ms": "1"}))
     async with running(llm_of(fake)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         await rig.send(LLMMessagesFrame(QUESTION))
         await rig.wait_for(LLMFullResponseEndFrame)
         assert texts(rig) == "Hello."
@@ -212,7 +202,7 @@ async def test_a_server_that_fails_once_is_asked_again_at_once(fake: FakeOpenAI)
 async def test_a_server_that_says_nothing_is_given_up_and_left(fake: FakeOpenAI) -> None:
     fake.troubles.append(Trouble(kind="hang", after=0))
     async with running(llm_of(fake, timeout_secs=0.2)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         await rig.send(LLMMessagesFrame(QUESTION))
         await rig.wait_for(LLMFullResponseEndFrame, 1)
         await once(fake.was_left)
@@ -281,7 +271,7 @@ async def test_a_transcription_that_fails_is_reported_and_the_next_one_comes(
     fake: FakeOpenAI, trouble: Trouble
 ) -> None:
     async with running(stt_of(fake)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         fake.troubles.append(trouble)
         await rig.send(*spoken(), *spoken())
         await rig.wait_for(TranscriptionFrame)
@@ -294,7 +284,7 @@ async def test_a_transcription_that_fails_is_reported_and_the_next_one_comes(
 async def test_a_dropped_transcription_is_asked_for_again(fake: FakeOpenAI) -> None:
     fake.troubles.append(Trouble(kind="drop"))
     async with running(stt_of(fake)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         await rig.send(*spoken())
         await rig.wait_for(TranscriptionFrame)
     assert errors == []
@@ -304,7 +294,7 @@ async def test_a_dropped_transcription_is_asked_for_again(fake: FakeOpenAI) -> N
 async def test_a_transcription_has_one_deadline_for_all_attempts(fake: FakeOpenAI) -> None:
     fake.troubles.append(Trouble(kind="hang"))
     async with running(stt_of(fake, timeout_secs=0.2)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         await rig.send(*spoken())
         await once(fake.was_left)
         await rig.send(*spoken())
@@ -368,7 +358,7 @@ async def test_a_sentence_that_fails_is_reported_and_the_next_one_is_spoken(
     fake: FakeOpenAI, trouble: Trouble
 ) -> None:
     async with running(tts_of(fake)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         fake.troubles.append(trouble)
         await rig.send(TTSSpeakFrame("One."), TTSSpeakFrame("Two."))
         await rig.wait_for(TTSTextFrame)
@@ -381,7 +371,7 @@ async def test_a_sentence_that_fails_is_reported_and_the_next_one_is_spoken(
 async def test_a_voice_that_hangs_is_given_up_and_left(fake: FakeOpenAI) -> None:
     fake.troubles.append(Trouble(kind="hang", after=0))
     async with running(tts_of(fake, timeout_secs=0.2)) as rig:
-        errors = listen_for_errors(rig)
+        errors = ErrorLog(rig)
         await rig.send(TTSSpeakFrame("One."), TTSSpeakFrame("Two."))
         await rig.wait_for(TTSTextFrame)
         await once(fake.was_left)
@@ -423,11 +413,9 @@ async def test_a_refused_key_is_in_no_log_and_no_error(
     service: Processor = make(fake, api_key=wrong)
     with caplog.at_level(logging.DEBUG):
         async with running(service) as rig:
-            errors = listen_for_errors(rig)
+            errors = ErrorLog(rig)
             await rig.send(LLMMessagesFrame(QUESTION), TTSSpeakFrame("Hi."), *spoken())
-            async with asyncio.timeout(5):
-                while not errors:
-                    await asyncio.sleep(0)
+            await errors.wait_for(1)
     assert "Incorrect API key" in errors[0].error
     assert wrong not in errors[0].error
     assert wrong not in caplog.text

@@ -34,19 +34,8 @@ class OpenAIClient:
             MissingExtraError: The `openai` package is not installed.
             ConfigurationError: There is no key, neither here nor in the environment.
         """
-        # Importing openai takes a good part of a second: not on the event loop.
-        openai = await asyncio.to_thread(
-            import_vendor, "openai", "openai", needed_for=self._service
-        )
-        try:
-            self._client = openai.AsyncOpenAI(
-                base_url=self.base_url,
-                api_key=self.api_key,
-                timeout=self._timeout_secs,
-                max_retries=MAX_RETRIES,
-            )
-        except openai.OpenAIError as exc:
-            raise ConfigurationError(f"{self._service}: {exc}") from exc
+        # Takes a good part of a second, for the package alone: not on the event loop.
+        self._client = await asyncio.to_thread(self._make_client)
 
     async def close(self) -> None:
         if self._client is not None:
@@ -63,3 +52,17 @@ class OpenAIClient:
     def telling_plainly(self) -> AbstractContextManager[None]:
         """Turn what goes wrong with a request into a `ServiceError` without the key."""
         return telling_plainly(self._service, getattr(self._client, "api_key", None))
+
+    def _make_client(self) -> Any:
+        openai = import_vendor("openai", "openai", needed_for=self._service)
+        try:
+            client = openai.AsyncOpenAI(
+                base_url=self.base_url,
+                api_key=self.api_key,
+                timeout=self._timeout_secs,
+                max_retries=MAX_RETRIES,
+            )
+        except openai.OpenAIError as exc:
+            raise ConfigurationError(f"{self._service}: {exc}") from exc
+        _ = client.chat, client.audio  # They are loaded when they are first asked for.
+        return client

@@ -31,7 +31,7 @@ def telling_plainly(service: str, key: object) -> Iterator[None]:
         yield
     except ServiceError:
         raise
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - packages leak those of what they are built on
         # From None: a traceback in the log would print the vendor's words after all.
         raise ServiceError(f"{service}: {_in_words(exc, key)}") from None
 
