@@ -1,5 +1,6 @@
 """Functions that a language model may call, described as JSON Schema. Pure."""
 
+import functools
 import inspect
 import re
 import typing
@@ -86,7 +87,10 @@ class FunctionSchema:
             )
             raise ValueError(f"wrong arguments for {self.name}: {faults}") from exc
         # Only what was given: a default is the function's own affair.
-        return {name: getattr(checked, name) for name in checked.model_fields_set}
+        fields = type(checked).model_fields
+        return {
+            fields[name].alias or name: getattr(checked, name) for name in checked.model_fields_set
+        }
 
 
 @dataclass
@@ -148,7 +152,7 @@ def schema_of(given: FunctionSchema | Callable[..., Any]) -> FunctionSchema:
         async def get_weather(city: str, unit: Literal["C", "F"] = "C") -> str:
             \"\"\"Tell the weather of today.
 
-    Args:
+            Args:
                 city: Where, such as Paris.
                 unit: Of the temperature.
             \"\"\"
@@ -158,19 +162,19 @@ def schema_of(given: FunctionSchema | Callable[..., Any]) -> FunctionSchema:
 
     Raises:
         ConfigurationError: An argument has no type hint, or one that JSON does not have.
-    """
+    """  # noqa: D214 - the indented section is that of the example
     if isinstance(given, FunctionSchema):
         return given
     if not callable(given):
         raise ConfigurationError(
             f"a tool is {type(given).__name__}; expected a function or a FunctionSchema"
         )
-    name = getattr(given, "__name__", type(given).__name__)
-    description, meanings = _read_docstring(inspect.getdoc(given) or "")
-    try:
-        hints = typing.get_type_hints(given, include_extras=True)
-    except NameError as exc:
-        raise ConfigurationError(f"{name}: a type hint cannot be resolved: {exc}") from exc
+    if isinstance(given, functools.partial):
+        name = getattr(given.func, "__name__", type(given.func).__name__)
+    else:
+        name = getattr(given, "__name__", type(given).__name__)
+    description, meanings = _read_docstring(_docstring_of(given))
+    hints = _hints_of(given, name)
     fields: dict[str, Any] = {}
     for index, parameter in enumerate(inspect.signature(given).parameters.values()):
         if index == 0 and parameter.name == PARAMS_NAME:
@@ -182,11 +186,12 @@ def schema_of(given: FunctionSchema | Callable[..., Any]) -> FunctionSchema:
                 f"{name}: the argument {parameter.name!r} has no type hint; "
                 "a model needs to know what to give"
             )
+        about: dict[str, Any] = {"alias": parameter.name}
+        if parameter.name in meanings:
+            about["description"] = meanings[parameter.name]
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (
-            hints[parameter.name],
-            Field(default, description=meanings.get(parameter.name)),
-        )
+        # By a name of ours: an argument may be called `json` or `_x`, a model's field may not.
+        fields[f"argument_{index}"] = (hints[parameter.name], Field(default, **about))
     try:
         model = create_model(f"{name}_arguments", **fields)
         schema = model.model_json_schema()
@@ -203,37 +208,76 @@ def schema_of(given: FunctionSchema | Callable[..., Any]) -> FunctionSchema:
     )
 
 
+def _hints_of(given: Callable[..., Any], name: str) -> dict[str, Any]:
+    of = given
+    while isinstance(of, functools.partial):
+        of = of.func
+    if not inspect.isroutine(of):
+        of = type(of).__call__  # An object that can be called.
+    try:
+        return typing.get_type_hints(of, include_extras=True)
+    except (NameError, TypeError) as exc:
+        raise ConfigurationError(f"{name}: a type hint cannot be resolved: {exc}") from exc
+
+
+def _docstring_of(given: Callable[..., Any]) -> str:
+    while isinstance(given, functools.partial):
+        given = given.func
+    of_call = None if inspect.isroutine(given) else inspect.getdoc(type(given).__call__)
+    # Every `__call__` inherits a docstring that says nothing.
+    is_own = of_call is not None and of_call != inspect.getdoc(type.__call__)
+    return (of_call if is_own else inspect.getdoc(given)) or ""
+
+
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
     """Return the first paragraph, and what is said of each argument."""
-    description = " ".join(text.split("\n\n", 1)[0].split())
+    lines = text.splitlines()
+    end = next((i for i, line in enumerate(lines) if _ends_paragraph(line)), len(lines))
+    description = " ".join(" ".join(lines[:end]).split())
     meanings: dict[str, str] = {}
     current: str | None = None
-    is_in_args = False
-    for line in text.splitlines():
-        if _ARGS_HEADING.match(line):
-            is_in_args = True
-        elif is_in_args and _SECTION_HEADING.match(line):
+    indent: int | None = None
+    start = next((i + 1 for i, line in enumerate(lines) if _ARGS_HEADING.match(line)), len(lines))
+    for line in lines[start:]:
+        if not line.strip():
+            continue
+        here = len(line) - len(line.lstrip())
+        indent = here if indent is None else indent
+        if here < indent or _SECTION_HEADING.match(line):
             break
-        elif is_in_args and (match := _ARGUMENT.match(line)):
+        match = _ARGUMENT.match(line) if here == indent else None
+        if match:
             current = match.group(1)
             meanings[current] = match.group(2).strip()
-        elif is_in_args and current is not None and line.strip():
-            meanings[current] += " " + line.strip()
+        elif current is not None:
+            meanings[current] = f"{meanings[current]} {line.strip()}".strip()
     return description, meanings
 
 
-def _resolve(node: Any, definitions: Mapping[str, Any], depth: int = 0) -> Any:
-    """Return a schema with its references written out: not every service follows them."""
-    if depth > 20:
-        raise ConfigurationError("an argument's type contains itself; models cannot be told that")
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            rest = {key: value for key, value in node.items() if key != "$ref"}
-            return {
-                **_resolve(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions, depth + 1),
-                **rest,
-            }
-        return {key: _resolve(value, definitions, depth + 1) for key, value in node.items()}
+def _ends_paragraph(line: str) -> bool:
+    return not line.strip() or bool(_SECTION_HEADING.match(line))
+
+
+def _resolve(
+    node: Any, definitions: Mapping[str, Any], inside: frozenset[str] = frozenset()
+) -> Any:
+    """Return a schema with its references written out: not every service follows them.
+
+    Args:
+        node: A part of the schema.
+        definitions: What can be referred to.
+        inside: The references that this part has been written out for.
+    """
     if isinstance(node, list):
-        return [_resolve(value, definitions, depth + 1) for value in node]
-    return node
+        return [_resolve(each, definitions, inside) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str):
+        name = node["$ref"].rsplit("/", 1)[-1]
+        if name in inside:
+            raise ConfigurationError(f"the type {name} contains itself; models cannot be told that")
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return {**_resolve(definitions[name], definitions, inside | {name}), **rest}
+    if "oneOf" in node and isinstance(node.get("discriminator"), dict):
+        node = {key: value for key, value in node.items() if key != "discriminator"}
+    return {key: _resolve(value, definitions, inside) for key, value in node.items()}

@@ -30,7 +30,7 @@ class AnthropicLLMService(LLMService):
         temperature: Of sampling; None leaves it to the server.
         max_tokens: Longest answer; the rest of a longer one is not said.
         caches_prompt: Whether Anthropic keeps the conversation so far for the next answer, which
-            then begins sooner and costs less, if it is long (some thousand tokens) and soon (5 min).
+            then begins sooner and costs less, if the two are long and not five minutes apart.
         timeout_secs: Longest wait for the server's next words.
         extra: Further fields of the request, such as `top_p`; not `thinking`, whose blocks the
             conversation does not keep.

@@ -1,8 +1,8 @@
 """A conversation in OpenAI's form, as Anthropic's Messages API takes it. Pure.
 
 What that asks for (docs.anthropic.com, "Messages" and "Tool use"): system text apart from the
-messages; `user` and `assistant` by turns, a user first; no empty text; each `tool_use` with an id of
-its own, and the `tool_result` of each at the beginning of the very next message.
+messages; `user` and `assistant` by turns, a user first; no empty text; each `tool_use` with an id
+of its own, and the `tool_result` of each at the beginning of the very next message.
 """
 
 import json

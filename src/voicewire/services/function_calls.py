@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from voicewire.clock import Clock, TimerHandle
 from voicewire.context import FunctionSchema, LLMContext
@@ -21,7 +22,7 @@ from voicewire.frames import (
     Message,
     TTSSpeakFrame,
 )
-from voicewire.pipeline.owner import TaskOwner
+from voicewire.pipeline.owner import TaskOwner, is_being_cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ class FunctionCalls:
             asked: What the model asks for.
             functions: By name.
         """
+        asked = self._with_own_ids(asked)
         group = _Group(context, num_open=len(asked))
         context.add_message(
             {
@@ -209,16 +211,12 @@ class FunctionCalls:
             fault = f"there is no function {asked.function_name!r}"
         elif len(self._calls) >= MAX_CALLS:
             fault = f"{MAX_CALLS} functions run already; call it later"
-        elif asked.call_id in self._calls:
-            fault = "a call of the same id runs already"
         else:
             try:
-                arguments = json.loads(asked.arguments or "{}")
-                if not isinstance(arguments, dict):
-                    raise ValueError(f"expected an object, got {type(arguments).__name__}")
+                arguments = _parse(asked.arguments)
                 schema.check(arguments)
-            except ValueError as exc:
-                fault = str(exc)
+            except Exception as exc:  # noqa: BLE001 - the program's own validators run in it
+                fault = str(exc) or type(exc).__name__
         if fault is not None or schema is None:
             logger.warning("function call refused: %s", fault)
             message["content"] = _error(fault or "")
@@ -230,6 +228,17 @@ class FunctionCalls:
         result = asyncio.get_running_loop().create_future()
         call = self._calls[asked.call_id] = _Call(frame, schema, group, message, result)
         return call
+
+    def _with_own_ids(self, asked: Sequence[ToolCall]) -> list[ToolCall]:
+        """Return the calls, each with an id that no other has: some servers give none, or one."""
+        taken = set(self._calls)
+        own: list[ToolCall] = []
+        for call in asked:
+            if not call.call_id or call.call_id in taken:
+                call = call._replace(call_id=f"call_{uuid4().hex}")
+            taken.add(call.call_id)
+            own.append(call)
+        return own
 
     def _begin(self, call: _Call) -> None:
         self._push(call.frame)
@@ -245,17 +254,26 @@ class FunctionCalls:
 
     async def _run(self, call: _Call) -> None:
         timeout_secs = call.schema.timeout_secs or TIMEOUT_SECS
+        deadline = asyncio.timeout(timeout_secs)
         try:
-            async with asyncio.timeout(timeout_secs):
+            async with deadline:
                 content = _to_text(await self._call(call))
-        except TimeoutError:
-            content = _error(f"no result within {timeout_secs:g} s")
-            logger.warning("function %s: no result in time", call.frame.function_name)
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            content = _error("it was cancelled")
+            logger.warning("function %s: what it awaited was cancelled", call.frame.function_name)
         except Exception as exc:
-            # The model may well do without; the program's author wants to know.
-            content = _error(f"{type(exc).__name__}: {exc}")
-            logger.exception("function %s failed", call.frame.function_name)
-        self._end(call, content)
+            if deadline.expired():
+                content = _error(f"no result within {timeout_secs:g} s")
+                logger.warning("function %s: no result in time", call.frame.function_name)
+            else:
+                # The model may well do without; the program's author wants to know.
+                content = _error(f"{type(exc).__name__}: {exc}")
+                logger.exception("function %s failed", call.frame.function_name)
+        # One that has swallowed its cancellation has nothing to say any more.
+        if self._calls.get(call.frame.tool_call_id) is call:
+            self._end(call, content)
 
     async def _call(self, call: _Call) -> Any:
         handler = call.schema.handler
@@ -325,6 +343,18 @@ async def _call_plainly(
     # What blocks must not block everybody's voice.
     result = await asyncio.to_thread(handler, *params, **arguments)
     return await result if inspect.isawaitable(result) else result
+
+
+def _parse(arguments: str) -> dict[str, Any]:
+    try:
+        given = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"the arguments are no JSON: {exc}") from exc
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise ValueError(f"the arguments are a {type(given).__name__}; expected a JSON object")
+    return given
 
 
 def _to_text(result: Any) -> str:
