@@ -202,7 +202,7 @@ def schema_of(given: FunctionSchema | Callable[..., Any]) -> FunctionSchema:
         for each, of in schema.get("properties", {}).items()
     }
     if "$defs" in schema:
-        properties = _resolve(properties, schema["$defs"])
+        properties = write_out_references(properties, schema["$defs"])
     return FunctionSchema(
         name, description, properties, tuple(schema.get("required", ())), given, model
     )
@@ -258,7 +258,7 @@ def _ends_paragraph(line: str) -> bool:
     return not line.strip() or bool(_SECTION_HEADING.match(line))
 
 
-def _resolve(
+def write_out_references(
     node: Any, definitions: Mapping[str, Any], inside: frozenset[str] = frozenset()
 ) -> Any:
     """Return a schema with its references written out: not every service follows them.
@@ -269,7 +269,7 @@ def _resolve(
         inside: The references that this part has been written out for.
     """
     if isinstance(node, list):
-        return [_resolve(each, definitions, inside) for each in node]
+        return [write_out_references(each, definitions, inside) for each in node]
     if not isinstance(node, dict):
         return node
     if isinstance(node.get("$ref"), str):
@@ -277,7 +277,7 @@ def _resolve(
         if name in inside:
             raise ConfigurationError(f"the type {name} contains itself; models cannot be told that")
         rest = {key: value for key, value in node.items() if key != "$ref"}
-        return {**_resolve(definitions[name], definitions, inside | {name}), **rest}
+        return {**write_out_references(definitions[name], definitions, inside | {name}), **rest}
     if "oneOf" in node and isinstance(node.get("discriminator"), dict):
         node = {key: value for key, value in node.items() if key != "discriminator"}
-    return {key: _resolve(value, definitions, inside) for key, value in node.items()}
+    return {key: write_out_references(value, definitions, inside) for key, value in node.items()}
