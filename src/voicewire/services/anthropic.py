@@ -1,6 +1,5 @@
 """Anthropic's language models."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from voicewire.services.anthropic_messages import mark_for_cache, to_anthropic, 
 from voicewire.services.function_calls import ToolCall
 from voicewire.services.keys import ApiKey
 from voicewire.services.llm import FIRST_WORD_SECS, LLMService, LLMSettings
+from voicewire.services.shared_clients import ClientShare
 from voicewire.services.vendor import MAX_RETRIES, import_vendor, telling_plainly
 
 logger = logging.getLogger(__name__)
@@ -70,26 +70,25 @@ class AnthropicLLMService(LLMService):
         self._base_url = base_url
         self._timeout_secs = timeout_secs
         self._caches_prompt = caches_prompt
-        self._client: Any = None
+        what = ("anthropic", base_url, self._api_key.reveal(), timeout_secs)
+        self._share = ClientShare(what, self._make_client)
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
-        # Takes a second or two, for the package alone: not on the event loop.
-        self._client = await asyncio.to_thread(self._make_client)
+        await self._share.open()
 
     async def cleanup(self) -> None:
         await super().cleanup()
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._share.close()
 
     async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str | ToolCall, None]:
-        if self._client is None:
+        client = self._share.client
+        if client is None:
             raise RuntimeError(f"{self.name} is not part of a running pipeline yet")
         calls: dict[int, _PartialCall] = {}
         is_complete = False
         with telling_plainly(type(self).__name__, self._api_key.reveal()):
-            stream = await self._client.messages.create(stream=True, **self._request(context))
+            stream = await client.messages.create(stream=True, **self._request(context))
             async with stream:
                 async for event in stream:
                     kind = event.type

@@ -1,15 +1,15 @@
 """The connection to a server that speaks OpenAI's HTTP."""
 
-import asyncio
 from contextlib import AbstractContextManager
 from typing import Any
 
 from voicewire.errors import ConfigurationError
+from voicewire.services.shared_clients import ClientShare
 from voicewire.services.vendor import MAX_RETRIES, import_vendor, telling_plainly
 
 
 class OpenAIClient:
-    """The official client, made when the pipeline is set up.
+    """The official client, there when the pipeline is set up; all callers share its connections.
 
     Args:
         service: Whose it is, in an error.
@@ -25,7 +25,7 @@ class OpenAIClient:
         self.api_key = api_key
         self._service = service
         self._timeout_secs = timeout_secs
-        self._client: Any = None
+        self._share: ClientShare | None = None
 
     async def open(self) -> None:
         """Make the client.
@@ -34,24 +34,25 @@ class OpenAIClient:
             MissingExtraError: The `openai` package is not installed.
             ConfigurationError: There is no key, neither here nor in the environment.
         """
-        # Takes a good part of a second, for the package alone: not on the event loop.
-        self._client = await asyncio.to_thread(self._make_client)
+        what = ("openai", self.base_url, self.api_key, self._timeout_secs)
+        self._share = ClientShare(what, self._make_client)
+        await self._share.open()
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        if self._share is not None:
+            await self._share.close()
 
     @property
     def api(self) -> Any:
         """The open client."""
-        if self._client is None:
+        client = self._share.client if self._share is not None else None
+        if client is None:
             raise RuntimeError(f"{self._service} is not part of a running pipeline yet")
-        return self._client
+        return client
 
     def telling_plainly(self) -> AbstractContextManager[None]:
         """Turn what goes wrong with a request into a `ServiceError` without the key."""
-        return telling_plainly(self._service, getattr(self._client, "api_key", None))
+        return telling_plainly(self._service, self.api.api_key)
 
     def _make_client(self) -> Any:
         openai = import_vendor("openai", "openai", needed_for=self._service)

@@ -118,6 +118,7 @@ class FakeHTTPServer(ABC):
         troubles: What goes wrong with the next requests, one each.
         was_left: Set when a client hangs up before its answer is complete.
         num_left: How often that has happened.
+        num_connections: Connections that have been opened.
     """
 
     def __init__(self) -> None:
@@ -125,6 +126,7 @@ class FakeHTTPServer(ABC):
         self.troubles: deque[Trouble] = deque()
         self.was_left = asyncio.Event()
         self.num_left = 0
+        self.num_connections = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -164,6 +166,7 @@ class FakeHTTPServer(ABC):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self.num_connections += 1
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         try:
