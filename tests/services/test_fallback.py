@@ -38,6 +38,7 @@ from voicewire.services.fallback import (
     FallbackTTSService,
 )
 from voicewire.services.function_calls import ToolCall
+from voicewire.services.openai import OpenAILLMService
 
 pytestmark = pytest.mark.anyio
 
@@ -226,6 +227,16 @@ async def test_all_models_are_set_up_and_let_go() -> None:
     async with running(FallbackLLMService([Noting(), Noting()])):
         assert events == ["setup"] * 2
     assert events == ["setup"] * 2 + ["cleanup"] * 2
+
+
+async def test_one_that_cannot_be_set_up_is_an_error_of_its_own_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    service = FallbackLLMService([ScriptedLLM(), OpenAILLMService(model="tiny")])
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        async with running(service):
+            pass
 
 
 def test_no_services_are_an_error() -> None:

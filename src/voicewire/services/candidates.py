@@ -9,6 +9,7 @@ from voicewire.events import nearest_name
 from voicewire.frames import ServiceUpdateSettingsFrame
 from voicewire.pipeline import ProcessorSetup
 from voicewire.services.base import Service
+from voicewire.services.together import all_at_once
 
 RETRY_AFTER_SECS = 30.0
 """How long a service that has failed is left alone."""
@@ -93,9 +94,7 @@ class Candidates(Generic[S]):
     async def setup(self, setup: ProcessorSetup) -> None:
         """Get all of them ready; their models and connections are there when one has to step in."""
         self._setup = setup
-        async with asyncio.TaskGroup() as group:
-            for service in self._services:
-                group.create_task(service.setup(setup))
+        await all_at_once(service.setup(setup) for service in self._services)
 
     async def cleanup(self) -> None:
         """Have all of them let go."""

@@ -14,6 +14,7 @@ from voicewire.context.tools import write_out_references
 from voicewire.errors import ConfigurationError, ServiceError
 from voicewire.services.function_calls import FunctionCallParams
 from voicewire.services.mcp_session import MCPHTTP, MCPSession, MCPStdio
+from voicewire.services.together import all_at_once
 
 __all__ = ["MCPHTTP", "MCPStdio", "MCPTools"]
 
@@ -77,8 +78,8 @@ class MCPTools:
             ServiceError: A server cannot be reached, or not in time; none stays connected.
         """
         try:
-            await _all_at_once(session.open() for session in self._sessions)
-            lists = await _all_at_once(session.list_tools() for session in self._sessions)
+            await all_at_once(session.open() for session in self._sessions)
+            lists = await all_at_once(session.list_tools() for session in self._sessions)
         except BaseException:
             await self.close()
             raise
@@ -96,7 +97,7 @@ class MCPTools:
 
     async def close(self) -> None:
         """Disconnect from all servers; programs are ended."""
-        await _all_at_once(session.close() for session in self._sessions)
+        await all_at_once(session.close() for session in self._sessions)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -148,21 +149,6 @@ class MCPTools:
             return text
 
         return call
-
-
-async def _all_at_once(work: Any) -> list[Any]:
-    """Return what all return; when one fails, the others are cancelled, and its error is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-    except* Exception as failures:  # noqa: BLE001 - raised again, out of its group
-        first: BaseException = failures
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        failure = first
-    else:
-        return [task.result() for task in tasks]
-    raise failure
 
 
 def _fitting(name: str) -> str:

@@ -99,10 +99,10 @@ class MCPSession:
             return
         self._is_closing.set()
         self._is_lost.set()
-        await asyncio.wait((task,), timeout=CLOSE_SECS)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        try:
+            await asyncio.wait((task,), timeout=CLOSE_SECS)
+        finally:
+            task.cancel()  # Nothing, where it has ended by itself.
 
     async def list_tools(self) -> list[Any]:
         """Return the server's tools, as the `mcp` package describes them.
