@@ -1,7 +1,7 @@
 """Ten conversations, with real speech over real sockets in real time, several at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -191,7 +191,7 @@ Outcomes = dict[str, BaseException | None]
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> Iterator[Outcomes]:
+def outcomes() -> Outcomes:
     """Hold all conversations, `AT_ONCE` at a time."""
 
     async def hold_all() -> Outcomes:
@@ -214,7 +214,7 @@ def outcomes() -> Iterator[Outcomes]:
         ends = await asyncio.gather(*(hold(each) for each in CONVERSATIONS), return_exceptions=True)
         return {each.__name__: end for each, end in zip(CONVERSATIONS, ends, strict=True)}
 
-    yield asyncio.run(hold_all())
+    return asyncio.run(hold_all())
 
 
 @pytest.mark.parametrize("name", [each.__name__ for each in CONVERSATIONS])

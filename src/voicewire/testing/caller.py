@@ -5,6 +5,7 @@ What a test of a bot needs where a browser would be too slow: the wire is the re
 
 import asyncio
 import json
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from voicewire.audio.pcm import duration_secs, num_bytes
 from voicewire.serializers.protos import frames_pb2 as proto
+
+logger = logging.getLogger(__name__)
 
 MICROPHONE_RATE = 16000
 CHUNK_SECS = 0.02
@@ -222,8 +225,9 @@ class SimulatedCaller:
                     self._player.add(audio.audio, audio.sample_rate, time.monotonic())
                 elif frame.HasField("message"):
                     await self._take(json.loads(frame.message.data))
-        except ConnectionClosed:
-            self.told.append(Heard(self.now(), "closed", {}))
+        except ConnectionClosed as closed:
+            logger.debug("the bot has hung up: %s", closed)
+        self.told.append(Heard(self.now(), "closed", {}))
         self._news.set()
 
     async def _take(self, message: dict[str, Any]) -> None:

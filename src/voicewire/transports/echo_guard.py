@@ -101,19 +101,18 @@ class EchoGuard:
         likeness = compare(self._heard, played)
         if self._is_surely_echo(likeness):
             return True
-        if self._delay_secs is None and likeness.correlation >= FIRST_CORRELATION:
-            self._loudest_db = max(likeness.gain_db, self._loudest_db)
-            return True
         if self._delay_secs is None:
             return False
         likeness = compare(self._heard, played, delay_secs=self._delay_secs)
         return likeness.correlation >= MIN_CORRELATION and not self._is_loud(likeness)
 
     def _is_surely_echo(self, likeness: Likeness) -> bool:
-        """Remember what an echo is like that is beyond doubt."""
-        if likeness.correlation < SURE_CORRELATION:
+        """Remember what an echo is like that is beyond doubt, or the first one at all."""
+        is_sure = likeness.correlation >= SURE_CORRELATION
+        if is_sure:
+            self._delay_secs = likeness.delay_secs
+        elif self._delay_secs is not None or likeness.correlation < FIRST_CORRELATION:
             return False
-        self._delay_secs = likeness.delay_secs
         self._loudest_db = max(likeness.gain_db, self._loudest_db)
         return True
 
