@@ -161,6 +161,17 @@ class SimulatedCaller:
         """Write instead of speaking."""
         await self._send("send-text", {"content": text})
 
+    async def ask(self, kind: str, data: Any = None) -> Any:
+        """Send a message of the application's own kind; return what it answers.
+
+        Raises:
+            TimeoutError: It does not.
+        """
+        asked_at = self.now()
+        await self._send("client-message", {"t": kind, "d": data})
+        answer = await self.wait_for("server-response", after=asked_at)
+        return answer.data["d"]
+
     async def wait_for(
         self,
         kind: str,
@@ -185,6 +196,18 @@ class SimulatedCaller:
         except TimeoutError:
             kinds = [(round(each.at_secs, 2), each.kind) for each in self.told[-12:]]
             raise TimeoutError(f"no {kind} after {after:.2f} s; the last were {kinds}") from None
+
+    async def wait_for_audio(self, *, after: float = 0.0, within_secs: float = 20.0) -> float:
+        """Return when the first audio came after a moment of the call.
+
+        Raises:
+            TimeoutError: None did within `within_secs`.
+        """
+        async with asyncio.timeout(within_secs):
+            while not self.audio_at or self.audio_at[-1] <= after:
+                self._news.clear()
+                await self._news.wait()
+        return next(at for at in self.audio_at if at > after)
 
     async def wait_until_silent(self, secs: float = 0.5, *, within_secs: float = 30.0) -> float:
         """Return when the bot's last audio came, once none has come for `secs`."""
@@ -222,6 +245,7 @@ class SimulatedCaller:
                 if frame.HasField("audio"):
                     audio = frame.audio
                     self.audio_at.append(self.now())
+                    self._news.set()
                     self._player.add(audio.audio, audio.sample_rate, time.monotonic())
                 elif frame.HasField("message"):
                     await self._take(json.loads(frame.message.data))

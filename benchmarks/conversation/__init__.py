@@ -1,0 +1,1 @@
+"""How a conversation feels: how soon the bot answers, stops, and what it remembers."""
