@@ -1,12 +1,13 @@
-"""Steps between the services: mostly inline, and without a model of their own."""
+"""Processors that applications place in their pipelines, and filters of text that is spoken."""
 
-from voicewire.processors.assistant_aggregator import LLMAssistantAggregator
-from voicewire.processors.context_pair import LLMContextAggregatorPair
-from voicewire.processors.user_aggregator import LLMUserAggregator, LLMUserAggregatorParams
+from voicewire.processors.dtmf_aggregator import DTMFAggregator
+from voicewire.processors.text_filters import EmojiFilter, MarkdownTextFilter, TextFilter
+from voicewire.processors.wake_phrase import WakePhraseFilter
 
 __all__ = [
-    "LLMAssistantAggregator",
-    "LLMContextAggregatorPair",
-    "LLMUserAggregator",
-    "LLMUserAggregatorParams",
+    "DTMFAggregator",
+    "EmojiFilter",
+    "MarkdownTextFilter",
+    "TextFilter",
+    "WakePhraseFilter",
 ]
