@@ -1,13 +1,16 @@
 """Processors that applications place in their pipelines, and filters of text that is spoken."""
 
+from voicewire.processors.background_sound import BackgroundSound, SoundMixer
 from voicewire.processors.dtmf_aggregator import DTMFAggregator
 from voicewire.processors.text_filters import EmojiFilter, MarkdownTextFilter, TextFilter
 from voicewire.processors.wake_phrase import WakePhraseFilter
 
 __all__ = [
+    "BackgroundSound",
     "DTMFAggregator",
     "EmojiFilter",
     "MarkdownTextFilter",
+    "SoundMixer",
     "TextFilter",
     "WakePhraseFilter",
 ]
