@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import replace
+from copy import copy
 from math import gcd
 from threading import Lock
 
@@ -169,9 +169,9 @@ class SoundMixer(InlineProcessor):
         voice = np.frombuffer(frame.audio, "<i2").astype(np.float32)
         mixed = voice + loop[stretch].reshape(-1) * np.float32(self._volume)
         clipped = np.clip(np.rint(mixed), -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
-        copy = replace(frame, audio=bytes(clipped.data))
-        copy.pts = frame.pts
-        return copy
+        mixture = copy(frame)  # Whoever else holds the frame goes on to have the voice alone.
+        mixture.audio = bytes(clipped.data)
+        return mixture
 
 
 def _resample_loop(samples: NDArray[np.int16], from_rate: int, to_rate: int) -> NDArray[np.int16]:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import copy
 from typing import NamedTuple
 
 from voicewire.errors import ConfigurationError
@@ -126,8 +126,8 @@ class WakePhraseFilter(InlineProcessor):
         self._last_speech_at = now
         if start == 0 and text == frame.text:
             return frame
-        heard = replace(frame, text=text[words[start].start :])
-        heard.pts = frame.pts
+        heard = copy(frame)
+        heard.text = text[words[start].start :]
         return heard
 
     def _find(self, words: "list[_Word]") -> int | None:
