@@ -3,14 +3,17 @@
 from voicewire.processors.background_sound import BackgroundSound, SoundMixer
 from voicewire.processors.dtmf_aggregator import DTMFAggregator
 from voicewire.processors.text_filters import EmojiFilter, MarkdownTextFilter, TextFilter
+from voicewire.processors.user_idle import IdleCallback, UserIdleProcessor
 from voicewire.processors.wake_phrase import WakePhraseFilter
 
 __all__ = [
     "BackgroundSound",
     "DTMFAggregator",
     "EmojiFilter",
+    "IdleCallback",
     "MarkdownTextFilter",
     "SoundMixer",
     "TextFilter",
+    "UserIdleProcessor",
     "WakePhraseFilter",
 ]
