@@ -3,6 +3,7 @@
 from voicewire.processors.background_sound import BackgroundSound, SoundMixer
 from voicewire.processors.dtmf_aggregator import DTMFAggregator
 from voicewire.processors.text_filters import EmojiFilter, MarkdownTextFilter, TextFilter
+from voicewire.processors.transcript_log import TranscriptLog, TranscriptMessage
 from voicewire.processors.user_idle import IdleCallback, UserIdleProcessor
 from voicewire.processors.wake_phrase import WakePhraseFilter
 
@@ -14,6 +15,8 @@ __all__ = [
     "MarkdownTextFilter",
     "SoundMixer",
     "TextFilter",
+    "TranscriptLog",
+    "TranscriptMessage",
     "UserIdleProcessor",
     "WakePhraseFilter",
 ]
