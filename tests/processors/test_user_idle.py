@@ -237,6 +237,30 @@ async def test_a_callback_about_a_caller_who_has_left_is_cancelled() -> None:
         assert callback.counts == [1, 1]
 
 
+async def test_a_callback_that_cannot_be_cancelled_ends_nothing_for_the_next_caller() -> None:
+    counts: list[int] = []
+    may_return = asyncio.Event()
+
+    async def stubborn(_: UserIdleProcessor, retry_count: int) -> bool:
+        counts.append(retry_count)
+        try:
+            await may_return.wait()
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    async with running(UserIdleProcessor(10, stubborn)) as rig:
+        await rig.send(*in_conversation())
+        rig.clock.advance(10)
+        await rig.settle()
+        await rig.send(*in_conversation())
+        await rig.settle()
+        rig.clock.advance(10)
+        await rig.settle()
+        assert counts == [1, 1]
+        may_return.set()
+
+
 @pytest.mark.parametrize("failure", [OSError("no line"), asyncio.CancelledError()])
 async def test_a_callback_that_fails_is_reported_and_the_conversation_goes_on(
     failure: BaseException,

@@ -101,9 +101,10 @@ class SoundMixer(InlineProcessor):
     of the pipeline before the first caller comes, to that of a service which speaks at another when
     it first speaks: 8 ms for each second of sound.
 
-    It is heard only under speech: between two utterances there is silence. Audio that never ends
-    would keep the output from ever finding that the bot has stopped speaking, so that nobody would
-    be told `BotStoppedSpeakingFrame`, and every word of the caller would count as an interruption.
+    It is heard only under speech: between two utterances there is silence, and no parameter to play
+    on in it. Audio that never ends would keep the output from finding that the bot has stopped
+    speaking: `BotStoppedSpeakingFrame` would not come, for which clients and `UserIdleProcessor`
+    wait, and a goodbye would wait behind the sound.
 
     ::
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from voicewire.clock import TimerHandle
 from voicewire.errors import ConfigurationError
 from voicewire.frames import (
+    AudioRawFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
@@ -110,6 +111,9 @@ class UserIdleProcessor(InlineProcessor):
         self.push(frame, direction)
 
     def process(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, AudioRawFrame):  # Nearly always, so it comes before all else.
+            self.push(frame, direction)
+            return
         if isinstance(frame, ClientConnectedFrame | ClientDisconnectedFrame):
             self._forget()
             self._is_caller_here = isinstance(frame, ClientConnectedFrame)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from voicewire.errors import ConfigurationError
 from voicewire.frames import (
+    AudioRawFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     ClientConnectedFrame,
@@ -90,6 +91,9 @@ class WakePhraseFilter(InlineProcessor):
         return now - self._last_speech_at < self._keepalive_secs
 
     def process(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, AudioRawFrame):  # Nearly always, so it comes before all else.
+            self.push(frame, direction)
+            return
         if isinstance(frame, TranscriptionFrame) and direction is FrameDirection.DOWNSTREAM:
             heard = self._listen(frame)
             if heard is not None:
