@@ -28,6 +28,12 @@ _LOWEST_HZ, _HIGHEST_HZ = 150.0, 6500.0
 _POWER_FLOOR = 1e-7
 
 _HOP_SECS = _HOP_SAMPLES / SAMPLE_RATE
+_ROOM_FRAMES = 40
+_FADING = 0.1
+"""Of a room's reverberation, log10 of the power a frame: 60 dB in 0.6 s."""
+
+_LOUD_SHARE = 0.8
+"""Levels are compared where the sound is loudest against what was played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Likeness:
     Attributes:
         correlation: Of the bands' energies over time, -1..1, at the delay where it is highest.
         delay_secs: That delay.
-        gain_db: The loudest moment heard, against the loudest played.
+        gain_db: How loud it is against what was played, there.
     """
 
     correlation: float
@@ -82,9 +88,13 @@ def compare(
     return Likeness(float(correlations[best]), delays[best] * _HOP_SECS, _gain_db(ours, theirs))
 
 
-def _gain_db(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
-    """Compare the loudest moments: what a room adds comes after, and is softer."""
-    return float(10 * (ours.max() - theirs.max()))
+def _reverberated(energies: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the level, log10, that a room may keep each frame at: it fades by 1 dB in 10 ms."""
+    levels = energies.max(axis=1)
+    kept = levels.copy()
+    for age in range(1, _ROOM_FRAMES):
+        np.maximum(kept[age:], levels[:-age] - age * _FADING, out=kept[age:])
+    return kept
 
 
 def _num_frames(num_samples: int) -> int:

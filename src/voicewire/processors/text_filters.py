@@ -4,7 +4,7 @@ For the text of a language model on its way to text-to-speech, a sentence or mor
 """
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from voicewire.errors import MissingExtraError
 
@@ -19,14 +19,6 @@ what a second one takes away. Each level that is escaped takes one."""
 
 MAX_NESTING = 100
 """Lists in lists and quotes in quotes; what lies deeper is left out."""
-
-
-class TextFilter(Protocol):
-    """Whatever makes text better to listen to."""
-
-    def filter(self, text: str) -> str:
-        """Return what is to be spoken; empty where nothing is."""
-        ...
 
 
 _MARKS = re.compile(r"[*_`~\[<&\\#|>=+\-\n\0]")

@@ -125,7 +125,7 @@ class EchoGuard:
         played = self._played_samples()
         is_echo = False
         if played is not None:
-            likeness = compare(self._heard, played)
+            likeness = compare(self._heard, played, delay_secs=self._delay_secs)
             # By its level alone: what an echo ends with resembles nothing.
             is_echo = self._is_surely_echo(likeness) or not self._is_loud(likeness)
         self._num_doubts = 0 if is_echo else self._num_doubts + 1
