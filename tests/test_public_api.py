@@ -114,7 +114,14 @@ def services_by_module() -> list[tuple[str, str]]:
 
 
 def parameters_in_reference() -> set[str]:
-    titles = ("`WebsocketServerParams`", "`Limits`", "`VADParams`", "`PipelineParams`", CALLING)
+    titles = (
+        "`WebsocketServerParams`",
+        "`Limits`",
+        "`VADParams`",
+        "`PipelineParams`",
+        "`LLMUserAggregatorParams`",
+        CALLING,
+    )
     return {row[0] for title in titles for row in rows(section(title))}
 
 
@@ -142,6 +149,7 @@ def test_the_reference_tells_where_each_service_is(module: str, name: str) -> No
         voicewire.Limits,
         voicewire.VADParams,
         voicewire.PipelineParams,
+        voicewire.LLMUserAggregatorParams,
     ],
 )
 def test_the_reference_tells_every_parameter_and_its_default(model: type[BaseModel]) -> None:
@@ -153,7 +161,7 @@ def test_the_reference_tells_every_parameter_and_its_default(model: type[BaseMod
 
     assert listed.keys() == defaults.keys()
     for name, default in defaults.items():
-        if name in ("serializer", "rtvi"):
+        if name in ("serializer", "rtvi", "user_turn_strategies"):
             assert listed[name] == f"{type(default).__name__}()"
         else:
             assert ast.literal_eval(listed[name]) == default, name

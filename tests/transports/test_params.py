@@ -34,6 +34,7 @@ DEFAULTS: dict[str, object] = {
     "audio_out_max_queued_secs": 300.0,
     "audio_out_max_lag_secs": 10.0,
     "vad_analyzer": None,
+    "echo_guard": False,
     "text_in_enabled": False,
     "on_second_client": "replace",
     "allowed_origins": None,

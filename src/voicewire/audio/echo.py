@@ -32,8 +32,8 @@ _ROOM_FRAMES = 40
 _FADING = 0.1
 """Of a room's reverberation, log10 of the power a frame: 60 dB in 0.6 s."""
 
-_LOUD_SHARE = 0.8
-"""Levels are compared where the sound is loudest against what was played."""
+_LOUD_RANGE = 1.5
+"""Levels are compared where what was played is loud: within 15 dB of its loudest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,16 @@ def compare(
     norms = np.sqrt(np.square(varying).sum(axis=(1, 2)) * np.square(ours_varying).sum())
     correlations = (varying * ours_varying).sum(axis=(1, 2)) / np.maximum(norms, 1e-9)
     best = int(np.argmax(correlations))
-    return Likeness(float(correlations[best]), delays[best] * _HOP_SECS, _gain_db(ours, theirs))
+    start = max_delay - delays[best]
+    levels = _reverberated(theirs)[start : start + num_frames]
+    loud = levels > levels.max() - _LOUD_RANGE
+    gain_db = 10 * float((ours.max(axis=1) - levels)[loud].mean())
+    return Likeness(float(correlations[best]), delays[best] * _HOP_SECS, gain_db)
 
 
 def _reverberated(energies: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the level, log10, that a room may keep each frame at: it fades by 1 dB in 10 ms."""
-    levels = energies.max(axis=1)
+    levels: NDArray[np.float32] = energies.max(axis=1)
     kept = levels.copy()
     for age in range(1, _ROOM_FRAMES):
         np.maximum(kept[age:], levels[:-age] - age * _FADING, out=kept[age:])
