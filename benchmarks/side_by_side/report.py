@@ -1,8 +1,11 @@
-"""Raw results to the page that people read. Pure."""
+"""Raw results to the page that people read."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from benchmarks.conversation.page import section
 from benchmarks.side_by_side.figures import Figure, Record, figure, ratio, select
 from benchmarks.side_by_side.goals import GOALS, stall_latencies
 from benchmarks.side_by_side.ladder import RATIO
@@ -24,6 +27,15 @@ NO_VALUE = "-"
 
 Column = tuple[str, str, int]
 """A column's title, the path of its values in a record, and its decimals."""
+
+
+def with_conversation(folder: Path) -> str:
+    """Return the page of all that has been measured and lies in a folder."""
+    page = report(json.loads((folder / "results.json").read_text()))
+    conversation = folder / "conversation.json"
+    if conversation.exists():
+        page += "\n" + section(json.loads(conversation.read_text()))
+    return page
 
 
 def report(results: dict[str, Any]) -> str:
