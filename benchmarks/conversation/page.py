@@ -9,12 +9,14 @@ def section(results: dict[str, Any]) -> str:
     lines = [
         "## How a conversation feels",
         "",
-        f"Written by `{results['command']}` on {results['date']}; the raw figures are in "
-        "`benchmarks/conversation.json`. Simulated services take 150 ms to transcribe, 250 ms to "
-        "the first word and 100 ms to the first audio. The embedded bot is asked "
-        f"{figures['embedded']['said_to_audio_ms']['count']} times: five recordings of real speech, "
-        "and everyday questions in its own voice; Smart Turn and the language model judge each "
-        "pause.",
+        (
+            f"Written by `{results['command']}` on {results['date']}; the raw figures are in "
+            "`benchmarks/conversation.json`. Simulated services take 150 ms to transcribe, 250 ms to "
+            "the first word and 100 ms to the first audio. The embedded bot is asked "
+            f"{figures['embedded']['said_to_audio_ms']['count']} times: real speech on five recordings, "
+            "and everyday questions in its own voice; Smart Turn and the language model judge each "
+            "pause."
+        ),
         "",
         "| | Goal | Reached | |",
         "|---|---|---|---|",
@@ -59,17 +61,23 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
         (
             "caller's first sample → bot silent at the socket, p50",
             f"≤ {barge_goal_ms:.0f} ms",
-            f"{barge['onset_to_silence_ms']['p50']:.0f} ms (max "
-            f"{barge['onset_to_silence_ms']['max']:.0f})",
+            (
+                f"{barge['onset_to_silence_ms']['p50']:.0f} ms (max "
+                f"{barge['onset_to_silence_ms']['max']:.0f})"
+            ),
             barge["onset_to_silence_ms"]["p50"] <= barge_goal_ms,
         ),
         *(
             (
-                f"words remembered that were not heard, {each['interruptions']} interruptions, "
-                f"{client}",
+                (
+                    f"words remembered that were not heard, {each['interruptions']} interruptions, "
+                    f"{client}"
+                ),
                 f"≤ {goal} on average",
-                f"{each['words_kept_unheard_mean']} (max {each['words_kept_unheard_max']}; "
-                f"forgotten though heard: {each['words_lost_mean']})",
+                (
+                    f"{each['words_kept_unheard_mean']} (max {each['words_kept_unheard_max']}; "
+                    f"forgotten though heard: {each['words_lost_mean']})"
+                ),
                 each["words_kept_unheard_mean"] <= goal,
             )
             for each, client, goal in (
@@ -78,12 +86,16 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
             )
         ),
         (
-            f"the bot interrupts itself in {echo['minutes']:g} minutes, its voice back at -20 dB "
-            f"through a room ({echo['room']})",
+            (
+                f"the bot interrupts itself in {echo['minutes']:g} minutes, its voice back at -20 dB "
+                f"through a room ({echo['room']})"
+            ),
             "0",
-            f"{echo['false_interruptions']} (without the guard: "
-            f"{echo['false_interruptions_unguarded']}); of {echo['callers']} callers who speak "
-            f"over it {echo['callers_heard_in_1_s']} are heard within 1 s",
+            (
+                f"{echo['false_interruptions']} (without the guard: "
+                f"{echo['false_interruptions_unguarded']}); of {echo['callers']} callers who speak "
+                f"over it {echo['callers_heard_in_1_s']} are heard within 1 s"
+            ),
             echo["false_interruptions"] == 0,
         ),
     ]
