@@ -1,9 +1,10 @@
 """A WebSocket to a vendor's service: opened with backoff, and told of in errors without its key."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -105,3 +106,15 @@ async def retry(
             if loop.time() + wait_secs >= give_up_at:
                 raise
             await sleep(wait_secs)
+
+
+def as_object(message: str | bytes) -> dict[str, Any]:
+    """Return a message that is a JSON object.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    content = json.loads(message)
+    if not isinstance(content, dict):
+        raise ValueError(f"expected an object, got {type(content).__name__}")
+    return content
