@@ -11,11 +11,10 @@ def section(results: dict[str, Any]) -> str:
         "",
         (
             f"Written by `{results['command']}` on {results['date']}; the raw figures are in "
-            "`benchmarks/conversation.json`. Simulated services take 150 ms to transcribe, 250 ms to "
-            "the first word and 100 ms to the first audio. The embedded bot is asked "
-            f"{figures['embedded']['said_to_audio_ms']['count']} times: real speech on five recordings, "
-            "and everyday questions in its own voice; Smart Turn and the language model judge each "
-            "pause."
+            "`benchmarks/conversation.json`. Simulated services take 150 ms to transcribe, 250 ms "
+            "to the first word and 100 ms to the first audio. The embedded bot is asked "
+            f"{figures['embedded']['said_to_audio_ms']['count']} times: real speech, recorded, and "
+            "everyday questions in its own voice."
         ),
         "",
         "| | Goal | Reached | |",
@@ -87,8 +86,8 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
         ),
         (
             (
-                f"the bot interrupts itself in {echo['minutes']:g} minutes, its voice back at -20 dB "
-                f"through a room ({echo['room']})"
+                f"the bot interrupts itself in {echo['minutes']:g} minutes, its voice back at "
+                f"-20 dB through a room ({echo['room']})"
             ),
             "0",
             (

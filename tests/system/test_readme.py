@@ -11,6 +11,7 @@ import pytest
 import voicewire
 from voicewire.cli.bot_loading import load_bot
 from voicewire.cli.main import main
+from voicewire.services.local.smart_turn import SmartTurnAnalyzer
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -34,8 +35,27 @@ def test_the_bot_can_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_transport_can_be_made() -> None:
     names = {name: getattr(voicewire, name) for name in voicewire.__all__}
-    exec(PYTHON[1], names)  # noqa: S102 - it is ours
+    (program,) = (text for text in PYTHON if text.startswith("transport ="))
+    exec(program, names)  # noqa: S102 - it is ours
     assert isinstance(names["transport"], voicewire.WebsocketServerTransport)
+
+
+def test_the_conversation_can_be_made() -> None:
+    def find_order(number: int) -> str:
+        """Find an order."""
+        return str(number)
+
+    names = {name: getattr(voicewire, name) for name in voicewire.__all__}
+    names |= {name: voicewire.UserIdleProcessor(1.0, find_order) for name in ("stt", "llm", "tts")}
+    names |= {
+        "SYSTEM": "Be brief.",
+        "find_order": find_order,
+        "SmartTurnAnalyzer": SmartTurnAnalyzer,
+        "transport": voicewire.WebsocketServerTransport(),
+    }
+    (program,) = (text for text in PYTHON if text.startswith("context ="))
+    exec(program, names)  # noqa: S102 - it is ours
+    assert [tool.name for tool in names["context"].tools.standard_tools] == ["find_order"]
 
 
 def test_every_command_line_has_options_that_there_are() -> None:
