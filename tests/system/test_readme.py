@@ -46,7 +46,7 @@ def test_the_conversation_can_be_made() -> None:
         return str(number)
 
     names = {name: getattr(voicewire, name) for name in voicewire.__all__}
-    names |= {name: voicewire.UserIdleProcessor(1.0, find_order) for name in ("stt", "llm", "tts")}
+    names |= {name: voicewire.WakePhraseFilter(["hey"]) for name in ("stt", "llm", "tts")}
     names |= {
         "SYSTEM": "Be brief.",
         "find_order": find_order,
