@@ -67,10 +67,10 @@ def test_a_name_that_there_is_not_is_refused_with_the_nearest_one_and_the_list()
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("import pipecat.services.openai", "no pipecat.services. "),
+        ("import pipecat.clocks.system", "no pipecat.clocks. "),
         ("from pipecat.pipeline.tsk import PipelineTask", "Did you mean 'pipeline.task'?"),
         ("from pipecat.transports import daily", "no daily in pipecat.transports."),
-        ("from pipecat import services", "frames.frames"),
+        ("from pipecat import clocks", "frames.frames"),
     ],
 )
 def test_a_module_that_there_is_not_is_refused_with_the_list(statement: str, says: str) -> None:
@@ -85,7 +85,7 @@ def test_looking_for_an_attribute_is_no_import() -> None:
     frames = importlib.import_module("pipecat.frames.frames")
 
     assert not hasattr(frames, "TextFrme")
-    assert getattr(importlib.import_module("pipecat"), "services", None) is None
+    assert getattr(importlib.import_module("pipecat"), "clocks", None) is None
 
 
 @pytest.mark.usefixtures("as_pipecat")

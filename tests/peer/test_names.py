@@ -31,7 +31,15 @@ NAMES_OF_OLDER_RELEASES = {
     "TransportMessageUrgentFrame",
 }
 
-FRAMES_OF_OUR_OWN = {"LifecycleFrame", "Message"}
+FRAMES_OF_OUR_OWN = {
+    "BotSpeechCutFrame",
+    "LLMSpeculationFrame",
+    "LifecycleFrame",
+    "Message",
+    "SpokenSentence",
+    "TTSSentenceFrame",
+    "WordTime",
+}
 
 FRAMES_OF_RTVI = {
     "RTVIClientMessageFrame",

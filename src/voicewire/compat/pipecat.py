@@ -82,7 +82,17 @@ _TASK: Names = {
 
 _VAD_ANALYZER = _from("voicewire.vad", "VADAnalyzer", "VADParams", "VADState")
 
+_AGGREGATORS = _from(
+    "voicewire.processors",
+    "LLMAssistantAggregator",
+    "LLMContextAggregatorPair",
+    "LLMUserAggregator",
+    "LLMUserAggregatorParams",
+)
+
 TABLE: Mapping[str, Names] = {
+    "pipecat.adapters.schemas.function_schema": _from("voicewire.context", "FunctionSchema"),
+    "pipecat.adapters.schemas.tools_schema": _from("voicewire.context", "ToolsSchema"),
     "pipecat.audio.vad.silero": _from("voicewire.vad", "SileroVADAnalyzer"),
     "pipecat.audio.vad.vad_analyzer": _VAD_ANALYZER,
     "pipecat.audio.vad.webrtc": _from("voicewire.vad", "WebRTCVADAnalyzer"),
@@ -93,6 +103,8 @@ TABLE: Mapping[str, Names] = {
     "pipecat.pipeline.runner": _from("voicewire.compat.pipeline", "PipelineRunner", "WorkerRunner"),
     "pipecat.pipeline.task": _TASK,
     "pipecat.pipeline.worker": _TASK,
+    "pipecat.processors.aggregators.llm_context": _from("voicewire.context", "LLMContext"),
+    "pipecat.processors.aggregators.llm_response_universal": _AGGREGATORS,
     "pipecat.processors.frame_processor": {
         **_from("voicewire.pipeline", "FrameDirection", "FrameProcessor"),
         "FrameProcessorSetup": "voicewire.pipeline:ProcessorSetup",
@@ -109,11 +121,23 @@ TABLE: Mapping[str, Names] = {
     },
     "pipecat.serializers.base_serializer": _from("voicewire.compat.serializers", "FrameSerializer"),
     "pipecat.serializers.protobuf": _from("voicewire.serializers", "ProtobufFrameSerializer"),
+    "pipecat.services.llm_service": _from(
+        "voicewire.services.function_calls", "FunctionCallParams"
+    ),
     "pipecat.transports.base_transport": _from(
         "voicewire.transports", "BaseTransport", "TransportParams"
     ),
     "pipecat.transports.network.websocket_server": _SERVER,
     "pipecat.transports.websocket.server": _SERVER,
+    "pipecat.turns.user_start": _from(
+        "voicewire.turns",
+        "MinWordsUserTurnStartStrategy",
+        "TranscriptionUserTurnStartStrategy",
+        "VADUserTurnStartStrategy",
+    ),
+    "pipecat.turns.user_turn_strategies": _from(
+        "voicewire.turns", "ExternalUserTurnStrategies", "UserTurnStrategies"
+    ),
     "pipecat.vad.silero": _from("voicewire.vad", "SileroVADAnalyzer"),
     "pipecat.vad.vad_analyzer": _VAD_ANALYZER,
     "pipecat.workers.runner": _from("voicewire.compat.pipeline", "WorkerRunner"),
