@@ -367,7 +367,8 @@ class LLMService(Service[LLMSettings]):
 
     def _cut_answer_in_hand(self) -> None:
         """Forget the answer that is being generated: what has been heard of it is told next."""
-        if self._answer_in_hand is not None and Role.VOICE in self._require_setup().roles:
+        is_spoken = Role.VOICE in self._require_setup().roles and not self._skips_tts
+        if self._answer_in_hand is not None and is_spoken:
             self._set_heard(self._answer_in_hand, "")
 
     def _remember_heard(self, frame: BotSpeechCutFrame) -> None:
