@@ -11,6 +11,7 @@ from voicewire.frames import (
     ClientConnectedFrame,
     ClientDisconnectedFrame,
     ErrorFrame,
+    Frame,
     InterruptionFrame,
     LLMConfigureOutputFrame,
     LLMContextFrame,
@@ -20,6 +21,7 @@ from voicewire.frames import (
     LLMMessagesFrame,
     LLMMessagesUpdateFrame,
     LLMRunFrame,
+    LLMSpeculationFrame,
     LLMTextFrame,
     LLMUpdateSettingsFrame,
     Message,
@@ -28,6 +30,7 @@ from voicewire.frames import (
     TTSSentenceFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
     WordTime,
 )
 from voicewire.services.llm import TRANSCRIPT_SECS, LLMService
@@ -355,3 +358,73 @@ async def test_settings_change_in_mid_call_and_a_wrong_one_leaves_them_as_they_a
         await rig.settle()
     assert llm.settings.model == "better"
     assert "Did you mean 'temperature'?" in errors[0].error
+
+
+class Counting(EchoLLM):
+    """Counts how many answers were begun."""
+
+    num_begun = 0
+
+    async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str, None]:
+        self.num_begun += 1
+        async for piece in super().stream_answer(context):
+            yield piece
+
+
+async def test_what_was_begun_on_speculation_is_said_when_it_is_asked() -> None:
+    llm = Counting()
+    async with running(llm) as rig:
+        await rig.send(LLMSpeculationFrame(LLMContext([user("one two three")])))
+        await rig.settle()
+        assert llm.num_begun == 1
+        assert rig.all_of(LLMTextFrame) == [], "nothing is said before it is asked"
+        await rig.send(LLMContextFrame(LLMContext([user("one two three")])))
+        await rig.wait_for(LLMFullResponseEndFrame)
+    assert llm.num_begun == 1
+    assert [f.text for f in rig.all_of(LLMTextFrame)] == ["one ", "two ", "three"]
+
+
+async def test_what_was_begun_on_other_words_is_thrown_away() -> None:
+    llm = Counting()
+    llm.may_finish.clear()
+    async with running(llm) as rig:
+        await rig.send(LLMSpeculationFrame(LLMContext([user("one two")])))
+        await rig.settle()
+        await rig.send(LLMContextFrame(LLMContext([user("three four")])))
+        await rig.wait_for(LLMTextFrame)
+        llm.may_finish.set()
+        await rig.wait_for(LLMFullResponseEndFrame)
+    assert llm.num_begun == llm.num_closed == 2
+    assert [f.text for f in rig.all_of(LLMTextFrame)] == ["three ", "four"]
+
+
+@pytest.mark.parametrize(
+    "end", [VADUserStartedSpeakingFrame(), InterruptionFrame(), ClientDisconnectedFrame()]
+)
+async def test_a_speculation_ends_when_the_caller_goes_on(end: Frame) -> None:
+    llm = Counting()
+    llm.may_finish.clear()
+    async with running(llm) as rig:
+        await rig.send(LLMSpeculationFrame(LLMContext([user("one two")])))
+        await rig.settle()
+        await rig.send(end)
+        await rig.settle()
+        assert llm.num_closed == 1
+        assert rig.all_of(LLMTextFrame) == []
+
+
+async def test_a_speculation_that_fails_is_told_of_when_it_is_asked() -> None:
+    errors: list[ErrorFrame] = []
+    async with running(Counting()) as rig:
+
+        @rig.task.event_handler("on_pipeline_error")
+        async def on_error(task: object, frame: ErrorFrame) -> None:
+            errors.append(frame)
+
+        await rig.send(LLMSpeculationFrame(LLMContext([user("please fail")])))
+        await rig.settle()
+        assert errors == []
+        await rig.send(LLMContextFrame(LLMContext([user("please fail")])))
+        await rig.wait_for(LLMFullResponseEndFrame)
+        await rig.settle()
+    assert "no such model" in errors[0].error

@@ -10,11 +10,13 @@ from voicewire.frames import (
     InterruptionFrame,
     MetricsFrame,
     TranscriptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.pipeline import PipelineParams
-from voicewire.services.stt import MAX_SEGMENT_SECS, PREROLL_SECS, SegmentedSTTService
+from voicewire.services.stt import COMMIT_SECS, MAX_SEGMENT_SECS, PREROLL_SECS, SegmentedSTTService
 
 pytestmark = pytest.mark.anyio
 
@@ -187,3 +189,90 @@ async def test_metrics_are_pushed_where_they_are_wanted() -> None:
         await say(rig, 0.5)
         (frame,) = await rig.wait_for(MetricsFrame)
     assert frame.data[0].name == "ttfb_secs"
+
+
+async def speak(rig: Rig, secs: float) -> None:
+    """Speak within a turn that somebody else ends."""
+    await rig.send(VADUserStartedSpeakingFrame(), UserStartedSpeakingFrame(), *audio(secs))
+    await rig.send(VADUserStoppedSpeakingFrame())
+
+
+async def test_at_a_pause_the_turn_is_transcribed_and_at_its_end_the_text_is_there() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await speak(rig, 1.0)
+        (interim,) = await rig.wait_for(InterimTranscriptionFrame)
+        assert interim.text == "1.00"
+        assert rig.all_of(TranscriptionFrame) == []
+        await rig.send(*audio(0.3), UserStoppedSpeakingFrame())
+        (final,) = await rig.wait_for(TranscriptionFrame)
+    assert final.text == "1.00"
+    assert len(stt.heard) == 1, "it is not transcribed again"
+
+
+async def test_a_turn_that_ends_before_its_text_is_there_gets_it_later() -> None:
+    stt = CountingSTT()
+    stt.may_answer.clear()
+    async with running(stt) as rig:
+        await speak(rig, 1.0)
+        await rig.send(UserStoppedSpeakingFrame())
+        await rig.settle()
+        stt.may_answer.set()
+        (final,) = await rig.wait_for(TranscriptionFrame)
+        await rig.settle()
+    assert final.text == "1.00"
+    assert rig.all_of(InterimTranscriptionFrame) == []
+
+
+async def test_who_goes_on_after_a_pause_is_heard_as_a_whole() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await speak(rig, 1.0)
+        await rig.wait_for(InterimTranscriptionFrame)
+        await rig.send(*audio(0.4))
+        await speak(rig, 0.5)
+        await rig.send(UserStoppedSpeakingFrame())
+        (final,) = await rig.wait_for(TranscriptionFrame)
+    assert final.text == "1.90", "both stretches, and the pause between them"
+
+
+async def test_a_long_pause_within_a_turn_is_shortened() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await speak(rig, 1.0)
+        await rig.send(*audio(30))
+        await speak(rig, 0.5)
+        await rig.send(UserStoppedSpeakingFrame())
+        (final,) = await rig.wait_for(TranscriptionFrame)
+    assert float(final.text) == pytest.approx(1.5 + PREROLL_SECS, abs=0.03)
+
+
+async def test_of_a_long_turn_what_was_said_up_to_a_pause_is_settled() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await speak(rig, COMMIT_SECS + 1.0)
+        (settled,) = await rig.wait_for(TranscriptionFrame)
+        await speak(rig, 0.5)
+        await rig.send(UserStoppedSpeakingFrame())
+        frames = await rig.wait_for(TranscriptionFrame, 2)
+    assert settled.text == f"{COMMIT_SECS + 1.0:.2f}"
+    assert frames[1].text == "0.50"
+
+
+async def test_what_is_said_as_the_turn_ends_is_kept_for_the_next_one() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await speak(rig, 1.0)
+        await rig.send(*audio(0.2), UserStoppedSpeakingFrame(), *audio(0.1))
+        await rig.send(VADUserStartedSpeakingFrame(), *audio(0.5), VADUserStoppedSpeakingFrame())
+        frames = await rig.wait_for(TranscriptionFrame, 2)
+    assert frames[1].text == "0.80"
+
+
+async def test_a_turn_that_is_ended_in_mid_speech_is_transcribed_up_to_there() -> None:
+    stt = CountingSTT()
+    async with running(stt) as rig:
+        await rig.send(VADUserStartedSpeakingFrame(), UserStartedSpeakingFrame(), *audio(0.7))
+        await rig.send(UserStoppedSpeakingFrame())
+        (final,) = await rig.wait_for(TranscriptionFrame)
+    assert final.text == "0.70"
