@@ -153,20 +153,19 @@ async def main(kind: str) -> None:
                     return  # It was noted when it came in.
                 moments.append((transport.client.id, type(frame).__name__, time.monotonic()))
 
-        moments: list[tuple[str, str, float]] = []
         output = transport.output()
         transport.watch(note)
-        try:
-            await BOTS[kind](transport)
-        finally:
-            for moment in moments:
-                print(json.dumps(moment), flush=True)
+        await BOTS[kind](transport)
+
+    moments: list[tuple[str, str, float]] = []
 
     server = VoiceServer(bot, host="127.0.0.1", port=0, params=params(), prepare=_prepare(kind))
     await server.start()
     print(json.dumps(server.url), flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.stop()
+    for moment in moments:  # At the end: nobody reads before, and a full pipe blocks the loop.
+        print(json.dumps(moment), flush=True)
 
 
 def _prepare(kind: str):  # type: ignore[no-untyped-def]

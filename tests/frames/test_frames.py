@@ -27,11 +27,14 @@ from voicewire.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    LLMUpdateSettingsFrame,
     OutputAudioRawFrame,
     OutputTransportMessageFrame,
     OutputTransportMessageUrgentFrame,
+    ServiceUpdateSettingsFrame,
     StartFrame,
     StopFrame,
+    STTUpdateSettingsFrame,
     SystemFrame,
     TextFrame,
     TranscriptionFrame,
@@ -39,6 +42,7 @@ from voicewire.frames import (
     TTSSpeakFrame,
     TTSStartedFrame,
     TTSTextFrame,
+    TTSUpdateSettingsFrame,
     UserStartedSpeakingFrame,
 )
 
@@ -141,6 +145,10 @@ def test_what_must_not_be_lost_is_uninterruptible() -> None:
         FunctionCallInProgressFrame,
         FunctionCallResultFrame,
         LLMConfigureOutputFrame,
+        ServiceUpdateSettingsFrame,
+        STTUpdateSettingsFrame,
+        LLMUpdateSettingsFrame,
+        TTSUpdateSettingsFrame,
     }
 
 

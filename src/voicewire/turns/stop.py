@@ -117,7 +117,7 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy):
         unsure_secs: float = 0.8,
         incomplete_secs: float = 1.5,
         threshold: float = 0.5,
-        text_threshold: float = 0.1,
+        text_threshold: float = 0.25,
     ) -> None:
         super().__init__()
         self._analyzer = turn_analyzer

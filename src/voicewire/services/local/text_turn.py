@@ -12,6 +12,9 @@ from voicewire.services.local.prompt import SYSTEM_PROMPT
 _NUM_CANDIDATES = 50
 """Next tokens whose probabilities are asked for: an end that is not among them is improbable."""
 
+_ASKED = 0.5
+"""How likely a text is to end with its question mark."""
+
 _MAX_CHARS = 300
 """Of the text's end that are read."""
 
@@ -49,10 +52,12 @@ class LocalTextTurnAnalyzer:
     async def judge(self, text: str) -> float:
         """Return how likely the text ends here, 0..1.
 
-        Small talk that has a ready answer is complete by itself.
+        Small talk that has a ready answer is complete by itself. A question mark, which speech
+        recognition sets by what it has heard, counts for something whatever the model thinks.
         """
         if answer(text, datetime.now().astimezone()) is not None:
             return 1.0
+        least = _ASKED if text.rstrip().endswith("?") else 0.0
         words = text[-_MAX_CHARS:].rstrip(" .?!,…")
         prompt = f"<|im_start|>system\n{SYSTEM_PROMPT}<|im_end|>\n<|im_start|>user\n{words}"
         completion = await self._client.completions.create(
@@ -64,13 +69,8 @@ class LocalTextTurnAnalyzer:
         )
         # llama.cpp gives them in the form of chat completions.
         (token,) = completion.choices[0].model_dump()["logprobs"]["content"]
-        return float(
-            sum(
-                math.exp(each["logprob"])
-                for each in token["top_logprobs"]
-                if _is_end(each["token"])
-            )
-        )
+        ends = (each for each in token["top_logprobs"] if _is_end(each["token"]))
+        return max(least, sum(math.exp(each["logprob"]) for each in ends))
 
 
 def _is_end(token: str) -> bool:
