@@ -20,6 +20,7 @@ from voicewire.processors import (
 )
 from voicewire.services.function_calls import ToolCall
 from voicewire.services.llm import LLMService
+from voicewire.services.local.language import LanguageServer
 from voicewire.services.local.smart_turn import SmartTurnAnalyzer
 from voicewire.services.local.stt import WhisperSTTService
 from voicewire.services.local.text_turn import LocalTextTurnAnalyzer
@@ -191,7 +192,7 @@ def speech(text: str) -> bytes:
 
 async def rehearse(*texts: str) -> None:
     """Make the sentences that callers are going to say, and load the models."""
-    await asyncio.gather(HibariEngine.shared().ready(), LocalTextTurnAnalyzer().ready())
+    await asyncio.gather(HibariEngine.shared().ready(), LanguageServer.shared().ready())
     for text in texts:
         _SPOKEN[text] = b"".join([pcm async for pcm in HibariEngine.shared().speak(text)])
 

@@ -35,6 +35,9 @@ class Judge:
     async def ready(self) -> None:
         self.is_ready = True
 
+    async def close(self) -> None:
+        self.is_ready = False
+
     async def judge(self, given: object) -> float:
         self.asked.append(given)
         await self.may_answer.wait()
@@ -189,6 +192,8 @@ async def test_the_judge_hears_the_last_seconds_and_has_been_loaded() -> None:
     (pcm,) = judge.asked
     assert isinstance(pcm, bytes)
     assert len(pcm) == 8 * 32_000
+    await script.turns.close()
+    assert not judge.is_ready
 
 
 async def test_nothing_of_a_caller_who_has_left_is_decided_later() -> None:

@@ -127,7 +127,7 @@ class LLMUserAggregator(EventEmitter, InlineProcessor):
 
     async def cleanup(self) -> None:
         self._cancel_timer()
-        self._turns.close()
+        await self._turns.close()
 
     def process(self, frame: Frame, direction: FrameDirection) -> None:
         self._watch_mute(frame)

@@ -21,7 +21,7 @@ FIRST_CORRELATION = 0.55
 """Above it, a sound is taken for the bot's as long as nothing is known of its echo."""
 
 MIN_CORRELATION = 0.4
-LOUDER_DB = 6.0
+LOUDER_DB = 9.0
 """Once that is known: at its delay a sound resembles the bot's so much at least, and is no louder
 by so much than any echo has been, or else it is the caller's."""
 

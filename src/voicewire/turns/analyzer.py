@@ -15,6 +15,9 @@ class TurnAnalyzer(Protocol):
     async def ready(self) -> None:
         """Load what has to be loaded."""
 
+    async def close(self) -> None:
+        """Let go of it."""
+
     async def judge(self, pcm: bytes) -> float:
         """Return the probability that the speaker has finished, 0..1.
 
@@ -30,6 +33,9 @@ class TextTurnAnalyzer(Protocol):
 
     async def ready(self) -> None:
         """Load what has to be loaded."""
+
+    async def close(self) -> None:
+        """Let go of it."""
 
     async def judge(self, text: str) -> float:
         """Return how likely the text ends here, 0..1.

@@ -139,6 +139,11 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy):
         if self._text_analyzer is not None:
             await self._text_analyzer.ready()
 
+    async def unload(self) -> None:
+        await self._analyzer.close()
+        if self._text_analyzer is not None:
+            await self._text_analyzer.close()
+
     def see(self, frame: Frame) -> None:
         if isinstance(frame, InputAudioRawFrame):
             self._keep(frame)

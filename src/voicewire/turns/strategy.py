@@ -52,6 +52,9 @@ class TurnStrategy:
     async def load(self) -> None:
         """Load what has to be loaded before the first caller."""
 
+    async def unload(self) -> None:
+        """Let go of it, after the last one."""
+
     def see(self, frame: Frame) -> None:
         """Take note of a frame, in the order in which frames pass, of both directions."""
 

@@ -62,11 +62,16 @@ class UserTurns:
 
     def forget(self) -> None:
         """End a turn that has begun, and begin with nothing."""
-        self.close()
+        self._forget_all()
         self._turn(begins=False)
 
-    def close(self) -> None:
-        """Say nothing any more."""
+    async def close(self) -> None:
+        """Say nothing any more; models are let go of."""
+        self._forget_all()
+        for each in (*self._strategies.start, *self._strategies.stop):
+            await each.unload()
+
+    def _forget_all(self) -> None:
         for each in (*self._strategies.start, *self._strategies.stop):
             each.forget()
 

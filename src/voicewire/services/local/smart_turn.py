@@ -94,6 +94,9 @@ class SmartTurnAnalyzer:
         """Load the model."""
         await self._engine.ready()
 
+    async def close(self) -> None:
+        """Do nothing: other callers use the model too."""
+
     async def judge(self, pcm: bytes) -> float:
         """Return the probability that the speaker has finished; see `SmartTurnEngine.judge`."""
         return await self._engine.judge(pcm)

@@ -1,16 +1,19 @@
 """Whether somebody has finished, by their words: the language model on this machine."""
 
 import math
+import re
 from datetime import datetime
-from typing import Any
 
-from voicewire.errors import MissingExtraError
 from voicewire.services.local.answers import answer
 from voicewire.services.local.language import LANGUAGE_MODEL, LanguageServer
 from voicewire.services.local.prompt import SYSTEM_PROMPT
+from voicewire.services.openai_client import OpenAIClient
 
 _NUM_CANDIDATES = 50
 """Next tokens whose probabilities are asked for: an end that is not among them is improbable."""
+
+_GOES_ON = re.compile(r"\bafter me\W*$", re.IGNORECASE)
+"""What is to be repeated comes behind this, though there is a ready answer to it alone."""
 
 _ASKED = 0.5
 """How likely a text is to end with its question mark."""
@@ -32,22 +35,20 @@ class LocalTextTurnAnalyzer:
 
     def __init__(self) -> None:
         self._server = LanguageServer.shared()
-        self._client: Any = None
+        self._client = OpenAIClient(
+            "the turn analyzer", base_url=None, api_key=None, timeout_secs=_TIMEOUT_SECS
+        )
 
     async def ready(self) -> None:
         """Load the model."""
         await self._server.ready()
-        if self._client is None:
-            try:
-                from openai import AsyncOpenAI
-            except ImportError as exc:
-                raise MissingExtraError("openai", "local", needed_for="the turn analyzer") from exc
-            self._client = AsyncOpenAI(
-                base_url=self._server.base_url,
-                api_key=self._server.api_key,
-                timeout=_TIMEOUT_SECS,
-                max_retries=0,
-            )
+        self._client.base_url = self._server.base_url
+        self._client.api_key = self._server.api_key
+        await self._client.open()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._client.close()
 
     async def judge(self, text: str) -> float:
         """Return how likely the text ends here, 0..1.
@@ -55,12 +56,14 @@ class LocalTextTurnAnalyzer:
         Small talk that has a ready answer is complete by itself. A question mark, which speech
         recognition sets by what it has heard, counts for something whatever the model thinks.
         """
+        if _GOES_ON.search(text):
+            return 0.0
         if answer(text, datetime.now().astimezone()) is not None:
             return 1.0
         least = _ASKED if text.rstrip().endswith("?") else 0.0
         words = text[-_MAX_CHARS:].rstrip(" .?!,…")
         prompt = f"<|im_start|>system\n{SYSTEM_PROMPT}<|im_end|>\n<|im_start|>user\n{words}"
-        completion = await self._client.completions.create(
+        completion = await self._client.api.completions.create(
             model=LANGUAGE_MODEL,
             prompt=prompt,
             max_tokens=1,
