@@ -1,13 +1,16 @@
 """Measure how a conversation feels, and write it into benchmarks/RESULTS.md. 20 minutes.
 
-python -m benchmarks.conversation [--short] [--room room.wav]
+python -m benchmarks.conversation [--short] [--room room.wav] [--only embedded echo]
 """
 
 import argparse
 import asyncio
 import json
 import shlex
+import sys
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +23,31 @@ FOLDER = Path(__file__).parents[1]
 
 def main() -> None:
     options = _options()
-    figures = asyncio.run(_measure(options))
-    results = {
-        "command": _command(options),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "figures": figures,
-    }
+    page = FOLDER / "conversation.json"
+    figures = json.loads(page.read_text())["figures"] if page.exists() else {}
+    for name, measure in _measures(options).items():
+        if not options.only or name in options.only:
+            print(name, file=sys.stderr, flush=True)
+            date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+            figures[name] = {**asyncio.run(measure()), "date": date}
+    results = {"command": _command(options), "figures": figures}
     if options.short:
         print(json.dumps(results, indent=2))
         return
-    (FOLDER / "conversation.json").write_text(json.dumps(results, indent=2) + "\n")
+    page.write_text(json.dumps(results, indent=2) + "\n")
     (FOLDER / "RESULTS.md").write_text(with_conversation(FOLDER))
 
 
-async def _measure(options: argparse.Namespace) -> dict[str, Any]:
+def _measures(options: argparse.Namespace) -> dict[str, Callable[[], Coroutine[Any, Any, Any]]]:
     short = options.short
+    times = 16 if short else 200
     return {
-        "added": await measures.added_delay(turns=2 if short else 12),
-        "barge_in": await measures.barge_in(interruptions=3 if short else 30),
-        "memory": await measures.memory(interruptions=16 if short else 200, can_flush=True),
-        "memory_stock": await measures.memory(interruptions=16 if short else 200, can_flush=False),
-        "embedded": await measures.embedded_answers(rounds=1 if short else 3),
-        "echo": await echo(options.room, minutes=1.0 if short else 10.0),
+        "added": partial(measures.added_delay, turns=2 if short else 12),
+        "barge_in": partial(measures.barge_in, interruptions=3 if short else 30),
+        "memory": partial(measures.memory, interruptions=times, can_flush=True),
+        "memory_stock": partial(measures.memory, interruptions=times, can_flush=False),
+        "embedded": partial(measures.embedded_answers, rounds=1 if short else 2),
+        "echo": partial(echo, options.room, minutes=1.0 if short else 10.0),
     }
 
 
@@ -54,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="see whether it works; writes nothing")
     parser.add_argument("--room", type=Path, help="a room's impulse response, WAV")
+    parser.add_argument("--only", nargs="*", help="measure these again, and keep the others")
     return parser.parse_args()
 
 

@@ -10,11 +10,11 @@ def section(results: dict[str, Any]) -> str:
         "## How a conversation feels",
         "",
         (
-            f"Written by `{results['command']}` on {results['date']}; the raw figures are in "
-            "`benchmarks/conversation.json`. Simulated services take 150 ms to transcribe, 250 ms "
-            "to the first word and 100 ms to the first audio. The embedded bot is asked "
-            f"{figures['embedded']['said_to_audio_ms']['count']} times: real speech, recorded, and "
-            "everyday questions in its own voice."
+            f"Written by `{results['command']}`; the raw figures are in "
+            "`benchmarks/conversation.json`, each with its date. Simulated services take 150 ms to "
+            "transcribe, 250 ms to the first word and 100 ms to the first audio. The embedded bot "
+            f"is asked {figures['embedded']['said_to_audio_ms']['count']} times: real speech, "
+            "recorded, and everyday questions in its own voice."
         ),
         "",
         "| | Goal | Reached | |",

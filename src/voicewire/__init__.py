@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         UserStartedSpeakingFrame,
         UserStoppedSpeakingFrame,
         VADUserStartedSpeakingFrame,
+        VADUserStartingFrame,
         VADUserStoppedSpeakingFrame,
         WordTime,
     )
@@ -360,6 +361,7 @@ __all__ = [
     "VADParams",
     "VADState",
     "VADUserStartedSpeakingFrame",
+    "VADUserStartingFrame",
     "VADUserStoppedSpeakingFrame",
     "VADUserTurnStartStrategy",
     "VoiceServer",

@@ -94,6 +94,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UserStartedSpeakingFrame",
         "UserStoppedSpeakingFrame",
         "VADUserStartedSpeakingFrame",
+        "VADUserStartingFrame",
         "VADUserStoppedSpeakingFrame",
         "WordTime",
     ),

@@ -39,6 +39,7 @@ FRAMES_OF_OUR_OWN = {
     "SpokenSentence",
     "TTSSentenceFrame",
     "WordTime",
+    "VADUserStartingFrame",
 }
 
 FRAMES_OF_RTVI = {

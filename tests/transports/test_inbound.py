@@ -48,8 +48,12 @@ class Entrance:
             clock=self.clock,
             stats=self.stats,
             push=self.frames.append,
-            on_vad_event=self.events.append,
+            on_vad_event=self._keep,
         )
+
+    def _keep(self, event: VADEvent) -> None:
+        if event is not VADEvent.STARTING:
+            self.events.append(event)
 
     def hear(self, pcm: bytes, *, sample_rate: int = RATE, num_channels: int = 1) -> None:
         self.inbound.take(audio_message(pcm, sample_rate, num_channels))
@@ -157,7 +161,7 @@ def test_audio_goes_downstream_before_what_is_heard_in_it() -> None:
         push=lambda frame: order.append(type(frame)),
         on_vad_event=order.append,
     ).take(audio_message(tone(1.0)))
-    assert order == [InputAudioRawFrame, STARTED]
+    assert order == [InputAudioRawFrame, VADEvent.STARTING, STARTED]
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 48000])

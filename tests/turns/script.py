@@ -9,6 +9,7 @@ from voicewire.frames import (
     InterimTranscriptionFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
+    VADUserStartingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.testing import VirtualClock
@@ -20,6 +21,10 @@ STOP_SECS = 0.2
 
 def began() -> Frame:
     return VADUserStartedSpeakingFrame(start_secs=0.2)
+
+
+def may_begin() -> Frame:
+    return VADUserStartingFrame(start_secs=0.2)
 
 
 def paused() -> Frame:

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from tests.turns.script import Script, began, interim, paused, words
+from tests.turns.script import Script, began, interim, may_begin, paused, words
 from voicewire.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -70,6 +70,26 @@ async def test_a_pause_is_no_end() -> None:
     await script.see(began())
     await script.advance(5.0)
     assert script.said() == ["begins"]
+
+
+async def test_a_turn_does_not_end_at_the_first_sound_of_a_caller_who_goes_on() -> None:
+    script = await Script(UserTurnStrategies()).open()
+    await script.see(began(), paused())
+    await script.advance(0.5)
+    await script.see(may_begin())  # 0.1 s before the turn would end.
+    await script.advance(0.15)
+    await script.see(began())
+    await script.advance(5.0)
+    assert script.said() == ["begins"]
+
+
+async def test_a_noise_puts_off_the_end_of_a_turn_no_longer_than_a_voice_takes_to_be_one() -> None:
+    script = await Script(UserTurnStrategies()).open()
+    await script.see(began(), paused())
+    await script.advance(0.5)
+    await script.see(may_begin())
+    await script.advance(0.2)
+    assert script.log[-1] == ("ends", 0.7)
 
 
 async def test_words_begin_a_turn_where_no_voice_was_heard_and_silence_ends_it() -> None:

@@ -19,6 +19,9 @@ params = st.builds(
 )
 
 
+STARTING_FOR_5 = [VADEvent.STARTING, *[None] * 4]
+
+
 def make_machine(**values: float) -> VADMachine:
     return VADMachine(VADParams(**values), WINDOW_SECS)
 
@@ -72,7 +75,7 @@ def test_parameters_do_not_change() -> None:
 
 def test_speech_is_reported_after_start_secs() -> None:
     machine = make_machine(start_secs=0.2)
-    assert speak(machine, 5) == [None] * 5
+    assert speak(machine, 5) == STARTING_FOR_5
     assert state_of(machine) is VADState.STARTING
     assert speak(machine, 1) == [VADEvent.STARTED]
     assert state_of(machine) is VADState.SPEAKING
@@ -83,7 +86,7 @@ def test_a_short_noise_is_not_speech() -> None:
     speak(machine, 5)
     assert be_silent(machine, 1) == [None]
     assert state_of(machine) is VADState.QUIET
-    assert speak(machine, 5) == [None] * 5
+    assert speak(machine, 5) == STARTING_FOR_5
 
 
 def test_silence_is_reported_after_stop_secs() -> None:
@@ -130,7 +133,7 @@ def test_ending_what_was_only_starting_reports_nothing() -> None:
     speak(machine, 3)
     assert machine.end_speech() is None
     assert state_of(machine) is VADState.QUIET
-    assert speak(machine, 5) == [None] * 5
+    assert speak(machine, 5) == STARTING_FOR_5
 
 
 @given(params, windows)
@@ -141,7 +144,9 @@ def test_events_alternate_and_agree_with_the_state(
     expected = VADEvent.STARTED
     for confidence, volume in windows:
         event = machine.update(confidence, volume)
-        if event is not None:
+        if event is VADEvent.STARTING:
+            assert machine.state is VADState.STARTING
+        elif event is not None:
             assert event is expected
             expected = VADEvent.STOPPED if event is VADEvent.STARTED else VADEvent.STARTED
         is_speaking = machine.state in (VADState.SPEAKING, VADState.STOPPING)

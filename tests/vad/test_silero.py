@@ -155,7 +155,8 @@ async def events_of(
     window_secs = 0.032
 
     def keep(event: VADEvent) -> None:
-        events.append((event, counting.num_answers * window_secs))
+        if event is not VADEvent.STARTING:
+            events.append((event, counting.num_answers * window_secs))
 
     stream = counting.open(rate, keep, VirtualClock())
     for start in range(0, len(pcm), 2 * message_samples):

@@ -73,8 +73,15 @@ class Caller:
         self.clock = VirtualClock()
         analyzer = ToneVAD(params=VADParams(**params))
         analyzer.answers_at_once = answers_at_once
-        self.stream: VADStream = analyzer.open(RATE, self.events.append, self.clock)
+        self.num_starting = 0
+        self.stream: VADStream = analyzer.open(RATE, self._keep, self.clock)
         self.detector = analyzer.detector
+
+    def _keep(self, event: VADEvent) -> None:
+        if event is VADEvent.STARTING:
+            self.num_starting += 1
+        else:
+            self.events.append(event)
 
 
 def tone(secs: float, amplitude: int = 8000) -> bytes:
@@ -92,6 +99,7 @@ UTTERANCE = tone(1.0) + silence(1.2)
 def test_an_utterance_in_one_message_starts_and_stops() -> None:
     caller = Caller()
     caller.stream.feed(UTTERANCE)
+    assert caller.num_starting == 1
     assert caller.events == [STARTED, STOPPED]
     assert caller.stream.state is VADState.QUIET
 
@@ -205,6 +213,8 @@ def test_a_listener_may_close_the_stream() -> None:
     events: list[VADEvent] = []
 
     def close_at_once(event: VADEvent) -> None:
+        if event is VADEvent.STARTING:
+            return
         events.append(event)
         stream.close()
 

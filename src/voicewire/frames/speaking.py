@@ -25,6 +25,18 @@ class UserStoppedSpeakingFrame(SystemFrame):
 
 
 @dataclass(slots=True, eq=False)
+class VADUserStartingFrame(SystemFrame):
+    """Voice activity detection heard what may become speech; most of it does, some is a noise.
+
+    Attributes:
+        start_secs: How long it has to last to be speech; `VADUserStartedSpeakingFrame` says then
+            that it is.
+    """
+
+    start_secs: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
 class VADUserStartedSpeakingFrame(SystemFrame):
     """Voice activity detection heard speech begin.
 

@@ -89,7 +89,7 @@ class EchoGuard:
                 self._num_doubts = 0
                 self._check_at = self._now() + CHECK_SECS
                 return
-        elif self._is_echo:
+        elif self._is_echo and event is VADEvent.STOPPED:
             self._is_echo = False
             return
         self._on_event(event)

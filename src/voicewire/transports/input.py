@@ -10,6 +10,7 @@ from voicewire.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
+    VADUserStartingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup, Role
@@ -44,7 +45,7 @@ class InputTransport(InlineProcessor):
             self.transport.begin()
 
     def on_vad_event(self, event: VADEvent) -> None:
-        """The caller has started or stopped to speak.
+        """The caller is about to speak, has started or has stopped.
 
         Where nobody else decides about turns, that is a turn. An interruption goes with every
         start, whether or not the bot can be heard yet: an answer that is still being made is as
@@ -53,6 +54,9 @@ class InputTransport(InlineProcessor):
         setup = self._require_setup()
         analyzer = self.transport.params.vad_analyzer
         if analyzer is None:
+            return
+        if event is VADEvent.STARTING:
+            self.push(VADUserStartingFrame(start_secs=analyzer.params.start_secs))
             return
         if event is VADEvent.STARTED:
             self.push(VADUserStartedSpeakingFrame(start_secs=analyzer.params.start_secs))

@@ -14,6 +14,7 @@ from voicewire.frames import (
     InterimTranscriptionFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
+    VADUserStartingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from voicewire.turns.analyzer import (
@@ -33,6 +34,10 @@ STOP_SECS = 0.8
 class UserTurnStopStrategy(TurnStrategy):
     """Says when a turn is over: one such word of any strategy is enough."""
 
+    def see(self, frame: Frame) -> None:
+        if isinstance(frame, VADUserStartingFrame):
+            self.hold(frame.start_secs)  # The caller may be about to go on.
+
 
 class SpeechTimeoutUserTurnStopStrategy(UserTurnStopStrategy):
     """After a silence of always the same length.
@@ -48,6 +53,7 @@ class SpeechTimeoutUserTurnStopStrategy(UserTurnStopStrategy):
         self._is_speaking = False
 
     def see(self, frame: Frame) -> None:
+        super().see(frame)
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._is_speaking = True
             self.cancel_timer()
@@ -77,6 +83,7 @@ class TranscriptionUserTurnStopStrategy(UserTurnStopStrategy):
         self._stop_secs = stop_secs
 
     def see(self, frame: Frame) -> None:
+        super().see(frame)
         if isinstance(frame, TranscriptionFrame):
             self.decide_in(self._stop_secs)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
@@ -145,6 +152,7 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy):
             await self._text_analyzer.close()
 
     def see(self, frame: Frame) -> None:
+        super().see(frame)
         if isinstance(frame, InputAudioRawFrame):
             self._keep(frame)
         elif isinstance(frame, VADUserStartedSpeakingFrame):

@@ -34,6 +34,8 @@ class TurnStrategy:
         self._decide: Callable[[], None] = lambda: None
         self._expect: Callable[[], None] = lambda: None
         self._timer: TimerHandle | None = None
+        self._decides_at = 0.0
+        self._holds_until = 0.0
 
     def attach(
         self, setup: TurnSetup, decide: Callable[[], None], expect: Callable[[], None]
@@ -78,10 +80,20 @@ class TurnStrategy:
     def decide_in(self, secs: float) -> None:
         """Say so after some time, unless the strategy begins anew or another time is set."""
         self.cancel_timer()
+        now = self.setup.clock.now()
+        self._decides_at = now + secs
+        secs = max(self._decides_at, self._holds_until) - now
         if secs <= 0:
             self._decide()
         else:
             self._timer = self.setup.clock.call_later(secs, self.decide)
+
+    def hold(self, secs: float) -> None:
+        """Do not say so by a timer before that time has passed."""
+        now = self.setup.clock.now()
+        self._holds_until = now + secs
+        if self._timer is not None:
+            self.decide_in(self._decides_at - now)
 
     def cancel_timer(self) -> None:
         """Do not say anything by itself."""

@@ -40,6 +40,7 @@ class VADState(Enum):
 class VADEvent(Enum):
     """What a listener is told."""
 
+    STARTING = auto()
     STARTED = auto()
     STOPPED = auto()
 
@@ -58,7 +59,8 @@ class VADMachine:
                              stop_secs of it
 
     `STARTED` is emitted on entering SPEAKING from STARTING, `STOPPED` on leaving STOPPING for
-    QUIET; so the two always alternate, `STARTED` first.
+    QUIET; so the two always alternate, `STARTED` first. `STARTING` is emitted on staying in
+    STARTING: speech may have begun, and the next `start_secs` will tell.
     """
 
     def __init__(self, params: VADParams, window_secs: float) -> None:
@@ -105,6 +107,8 @@ class VADMachine:
             if self._num_windows >= self._start_windows:
                 self.state = VADState.SPEAKING
                 return VADEvent.STARTED
+            if self._num_windows == 1:
+                return VADEvent.STARTING
         return None
 
     def _advance_by_silence(self) -> VADEvent | None:
