@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conversation import measures
+from benchmarks.conversation.answers import embedded_answers
 from benchmarks.conversation.echo import echo
 from benchmarks.side_by_side.report import with_conversation
 
@@ -46,7 +47,7 @@ def _measures(options: argparse.Namespace) -> dict[str, Callable[[], Coroutine[A
         "barge_in": partial(measures.barge_in, interruptions=3 if short else 30),
         "memory": partial(measures.memory, interruptions=times, can_flush=True),
         "memory_stock": partial(measures.memory, interruptions=times, can_flush=False),
-        "embedded": partial(measures.embedded_answers, rounds=1 if short else 2),
+        "embedded": partial(embedded_answers, rounds=1 if short else 2),
         "echo": partial(echo, options.room, minutes=1.0 if short else 10.0),
     }
 

@@ -2,28 +2,22 @@
 
 import asyncio
 import bisect
-import json
 import random
 import re
 import statistics
-import subprocess
-import sys
-from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
 
 from benchmarks.conversation.alignment import word_ends_secs
 from benchmarks.conversation.bots import (
     FIRST_AUDIO_SECS,
     FIRST_TOKEN_SECS,
-    STOP_SECS,
     STORY,
     STT_SECS,
     params,
     storyteller,
 )
-from benchmarks.conversation.voices import questions, recordings
+from benchmarks.conversation.processes import Moment, pairs, voicewire_bot
+from benchmarks.conversation.spread import Figures, spread
+from benchmarks.conversation.voices import recordings
 from benchmarks.side_by_side.machine import CALLERS_CORE, SERVER_CORE, pinned
 from voicewire.context import LLMContext
 from voicewire.services.local.voice import VOICE_SAMPLE_RATE, HibariEngine
@@ -31,48 +25,9 @@ from voicewire.services.local.whisper import WhisperEngine
 from voicewire.sessions import SessionTransport, VoiceServer
 from voicewire.testing import SimulatedCaller
 from voicewire.testing.caller import MICROPHONE_RATE
-from voicewire.vad import SileroVADAnalyzer, VADEvent, VADParams
+from voicewire.vad import VADParams
 
 SERVICES_SECS = STT_SECS + FIRST_TOKEN_SECS + FIRST_AUDIO_SECS
-
-Figures = dict[str, Any]
-Moment = tuple[str, str, float]
-
-
-class BotProcess:
-    """A bot in a process of its own, and what it has noted when it ends."""
-
-    def __init__(self, kind: str, *, core: int | None = None) -> None:
-        command = [sys.executable, "-m", "benchmarks.conversation.bots", kind]
-        if core is None:
-            self._process = self._start(command)
-        else:
-            with pinned(core):
-                self._process = self._start(command)
-        assert self._process.stdout is not None
-        while not (line := self._process.stdout.readline()).startswith('"'):
-            assert line, "the bot has not started"
-        self.url: str = json.loads(line)
-
-    def end(self) -> list[Moment]:
-        """End it; return its moments, session by session."""
-        out, _ = self._process.communicate()
-        return [tuple(json.loads(line)) for line in out.splitlines() if line.startswith("[")]
-
-    @staticmethod
-    def _start(command: list[str]) -> "subprocess.Popen[str]":
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-@asynccontextmanager
-async def bot_process(
-    kind: str, moments: list[Moment], *, core: int | None = None
-) -> AsyncIterator[str]:
-    process = await asyncio.to_thread(BotProcess, kind, core=core)
-    try:
-        yield process.url
-    finally:
-        moments += await asyncio.to_thread(process.end)
 
 
 async def added_delay(*, callers: int = 50, turns: int = 12) -> Figures:
@@ -86,48 +41,14 @@ async def added_delay(*, callers: int = 50, turns: int = 12) -> Figures:
             for _ in range(turns):
                 await caller.say(speech + bytes(round(2.5 * MICROPHONE_RATE) * 2))
 
-    async with bot_process("simulated", moments, core=SERVER_CORE) as url:
+    async with voicewire_bot("simulated", moments, core=SERVER_CORE) as url:
         with pinned(CALLERS_CORE):
             await asyncio.gather(*(talk(url, number) for number in range(callers)))
     added = [
         1000 * (first_audio - stopped - SERVICES_SECS)
-        for stopped, first_audio in _pairs(moments, "VADUserStoppedSpeakingFrame")
+        for stopped, first_audio in pairs(moments, "VADUserStoppedSpeakingFrame")
     ]
-    return {"callers": callers, "added_ms": _spread(added)}
-
-
-async def embedded_answers(*, rounds: int = 3) -> Figures:
-    """How soon the embedded bot answers one caller, and whether it cuts in."""
-    real = recordings()
-    asked = {**real, **await questions()}
-    pauses = {name: await _pauses(pcm) for name, pcm in real.items()}
-    moments: list[Moment] = []
-    felt: dict[str, list[float]] = defaultdict(list)
-    cut_ins = 0
-    async with bot_process("embedded", moments) as url:
-        for _ in range(rounds):
-            for name, pcm in asked.items():
-                async with SimulatedCaller(url) as caller:
-                    greeted = await caller.wait_for("bot-stopped-speaking")
-                    await asyncio.sleep(0.5)
-                    said_at = await caller.say(pcm)
-                    begun = await caller.wait_for("bot-started-speaking", after=greeted.at_secs)
-                    while begun.at_secs < said_at:
-                        cut_ins += 1
-                        begun = await caller.wait_for("bot-started-speaking", after=begun.at_secs)
-                    first_audio_at = await caller.wait_for_audio(after=begun.at_secs - 0.1)
-                    felt[name].append(first_audio_at - said_at)
-                    await asyncio.sleep(0.3)
-    decided = [after - before for before, after in _pairs(moments, "UserStoppedSpeakingFrame")]
-    return {
-        "decided_to_audio_ms": _spread([1000 * each for each in decided]),
-        "said_to_audio_ms": _spread([1000 * each for all_ in felt.values() for each in all_]),
-        "said_to_audio_ms_by_phrase": {
-            name: round(1000 * statistics.median(each)) for name, each in felt.items()
-        },
-        "pauses": rounds * sum(pauses.values()),
-        "cut_ins": cut_ins,
-    }
+    return {"callers": callers, "added_ms": spread(added)}
 
 
 async def barge_in(*, interruptions: int = 30) -> Figures:
@@ -136,7 +57,7 @@ async def barge_in(*, interruptions: int = 30) -> Figures:
     onset_secs = _onset_secs(speech)
     delays: list[float] = []
     moments: list[Moment] = []
-    async with bot_process("storyteller", moments) as url:
+    async with voicewire_bot("storyteller", moments) as url:
         for _ in range(interruptions):
             async with SimulatedCaller(url) as caller:
                 await caller.wait_for("bot-started-speaking")
@@ -148,7 +69,7 @@ async def barge_in(*, interruptions: int = 30) -> Figures:
                 delays.append(caller.audio_at[-1] - began_at - onset_secs)
     return {
         "start_secs": VADParams().start_secs,
-        "onset_to_silence_ms": _spread([1000 * each for each in delays]),
+        "onset_to_silence_ms": spread([1000 * each for each in delays]),
     }
 
 
@@ -207,53 +128,8 @@ async def _ends_of_words() -> list[float]:
     return middles
 
 
-async def _pauses(pcm: bytes) -> int:
-    """Return how often VAD hears speech end and go on."""
-    stopped = 0
-    done = asyncio.Event()
-
-    def note(event: VADEvent) -> None:
-        nonlocal stopped
-        stopped += event is VADEvent.STOPPED
-
-    from voicewire.clock import MonotonicClock
-
-    analyzer = SileroVADAnalyzer(params=VADParams(stop_secs=STOP_SECS))
-    stream = analyzer.open(MICROPHONE_RATE, note, MonotonicClock())
-    whole = pcm + bytes(MICROPHONE_RATE * 2)
-    for at in range(0, len(whole), 1024):
-        stream.feed(whole[at : at + 1024])
-        await asyncio.sleep(0.003)
-    stream.close()
-    done.set()
-    return max(0, stopped - 1)
-
-
 def _onset_secs(pcm: bytes) -> float:
     """Return when the first sample of speech comes."""
     samples = memoryview(pcm).cast("h")
     loud = max(abs(each) for each in samples) * 0.05
     return next(i for i, each in enumerate(samples) if abs(each) > loud) / MICROPHONE_RATE
-
-
-def _pairs(moments: Sequence[Moment], begins: str) -> list[tuple[float, float]]:
-    """Return when each turn ended that was answered, and when the answer's first audio went out."""
-    last: dict[str, float] = {}
-    pairs = []
-    for client, kind, at in moments:
-        if kind == begins:
-            last[client] = at
-        elif kind == "BotStartedSpeakingFrame" and client in last:
-            pairs.append((last.pop(client), at))
-    return pairs
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {
-        "p50": round(statistics.median(ordered), 1),
-        "p95": round(ordered[int(0.95 * (len(ordered) - 1))], 1),
-        "p99": round(ordered[int(0.99 * (len(ordered) - 1))], 1),
-        "max": round(ordered[-1], 1),
-        "count": len(ordered),
-    }
