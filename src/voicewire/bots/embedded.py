@@ -1,9 +1,13 @@
 """A bot that needs no key: speech recognition, language model and voice on this machine."""
 
 from voicewire.context import LLMContext
-from voicewire.frames import LLMRunFrame
+from voicewire.frames import LLMRunFrame, TTSSpeakFrame
 from voicewire.pipeline import Pipeline, PipelineRunner, PipelineTask
-from voicewire.processors import LLMContextAggregatorPair, LLMUserAggregatorParams
+from voicewire.processors import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+    UserIdleProcessor,
+)
 from voicewire.services.local.llm import LocalLLMService
 from voicewire.services.local.smart_turn import SmartTurnAnalyzer
 from voicewire.services.local.stt import WhisperSTTService
@@ -12,6 +16,9 @@ from voicewire.services.local.tts import HibariTTSService
 from voicewire.transports import BaseTransport, ClientConnection, WebsocketServerParams
 from voicewire.turns import TurnAnalyzerUserTurnStopStrategy, UserTurnStrategies
 from voicewire.vad import SileroVADAnalyzer, VADParams
+
+IDLE_SECS = 30.0
+"""A silence after which the caller is asked, once, whether they are still there."""
 
 transport_params = WebsocketServerParams(
     audio_in_enabled=True,
@@ -41,6 +48,7 @@ async def bot(transport: BaseTransport) -> None:
             [
                 transport.input(),
                 WhisperSTTService(),
+                UserIdleProcessor(IDLE_SECS, _ask_whether_there, max_retries=1),
                 user,
                 LocalLLMService(),
                 HibariTTSService(),
@@ -55,3 +63,7 @@ async def bot(transport: BaseTransport) -> None:
         await task.queue_frame(LLMRunFrame())
 
     await PipelineRunner().run(task)
+
+
+async def _ask_whether_there(idle: UserIdleProcessor, retry_count: int) -> None:
+    await idle.push_frame(TTSSpeakFrame("Are you still there?"))
