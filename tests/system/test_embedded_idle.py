@@ -22,7 +22,7 @@ async def test_it_asks_once_whether_a_silent_caller_is_still_there(
     async with server, SimulatedCaller(server.url) as caller:
         greeted = await caller.wait_for("bot-stopped-speaking")
         asked = await caller.wait_for("bot-stopped-speaking", after=greeted.at_secs)
-        assert caller.said_by_bot()[-1] == "Are you still there?"
+        assert caller.said_by_bot(after=greeted.at_secs) == "Are you still there?"
         assert asked.at_secs - greeted.at_secs > 1.0
         with pytest.raises(TimeoutError):
             await caller.wait_for("bot-started-speaking", after=asked.at_secs, within_secs=2.0)

@@ -20,7 +20,28 @@ from voicewire.services.tts import FIRST_AUDIO_SECS, TextFilter, TTSService, TTS
 P = TypeVar("P")
 
 
-class FallbackLLMService(LLMService):
+class _Fallback(Service[Any]):
+    """What services have in common that ask others."""
+
+    _candidates: Candidates[Any]
+
+    def use(self, which: str | int) -> None:
+        """Ask this one first from now on: by its name, or its present place."""
+        self._candidates.use(which)
+
+    async def setup(self, setup: ProcessorSetup) -> None:
+        await super().setup(setup)
+        await self._candidates.setup(setup)
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        await self._candidates.cleanup()
+
+    async def _update(self, frame: ServiceUpdateSettingsFrame) -> None:
+        await self._candidates.update(frame)
+
+
+class FallbackLLMService(_Fallback, LLMService):
     """Answers by the first of several language models that begins in time.
 
     When one fails before its first word, the next is asked, and an `ErrorFrame` that ends nothing
@@ -34,6 +55,8 @@ class FallbackLLMService(LLMService):
         context: The conversation that the service keeps itself, with its tools.
         name: For logs.
     """
+
+    _candidates: Candidates[LLMService]
 
     def __init__(
         self,
@@ -52,18 +75,6 @@ class FallbackLLMService(LLMService):
         )
         self._each_secs = first_word_secs
         self._candidates = Candidates(self, services, retry_after_secs=retry_after_secs)
-
-    def use(self, which: str | int) -> None:
-        """Ask this one first from the next answer on: by its name, or its present place."""
-        self._candidates.use(which)
-
-    async def setup(self, setup: ProcessorSetup) -> None:
-        await super().setup(setup)
-        await self._candidates.setup(setup)
-
-    async def cleanup(self) -> None:
-        await super().cleanup()
-        await self._candidates.cleanup()
 
     async def stream_answer(self, context: LLMContext) -> AsyncGenerator[str | ToolCall, None]:
         for service, is_last in _with_last(self._candidates.to_ask()):
@@ -88,11 +99,8 @@ class FallbackLLMService(LLMService):
                 self._candidates.note_success(service)
                 return
 
-    async def _update(self, frame: ServiceUpdateSettingsFrame) -> None:
-        await self._candidates.update(frame)
 
-
-class FallbackTTSService(TTSService):
+class FallbackTTSService(_Fallback, TTSService):
     """Speaks each sentence by the first of several services that begins in time.
 
     As `FallbackLLMService`. One that yields no audio at all has failed, too.
@@ -105,6 +113,8 @@ class FallbackTTSService(TTSService):
         text_filters: Applied to each sentence, in order, before it is spoken.
         name: For logs.
     """
+
+    _candidates: Candidates[TTSService]
 
     def __init__(
         self,
@@ -126,18 +136,6 @@ class FallbackTTSService(TTSService):
         )
         self._each_secs = first_audio_secs
         self._candidates = Candidates(self, services, retry_after_secs=retry_after_secs)
-
-    def use(self, which: str | int) -> None:
-        """Ask this one first from the next sentence on: by its name, or its present place."""
-        self._candidates.use(which)
-
-    async def setup(self, setup: ProcessorSetup) -> None:
-        await super().setup(setup)
-        await self._candidates.setup(setup)
-
-    async def cleanup(self) -> None:
-        await super().cleanup()
-        await self._candidates.cleanup()
 
     async def run_tts(self, text: str) -> AsyncGenerator[bytes | WordTime, None]:
         for service, is_last in _with_last(self._candidates.to_ask()):
@@ -171,11 +169,11 @@ class FallbackTTSService(TTSService):
                 return
 
     async def _update(self, frame: ServiceUpdateSettingsFrame) -> None:
-        await self._candidates.update(frame)
+        await super()._update(frame)
         self.settings.language = self._candidates.first.settings.language
 
 
-class FallbackSTTService(SegmentedSTTService):
+class FallbackSTTService(_Fallback, SegmentedSTTService):
     """Transcribes by the first of several services that answers in time.
 
     As `FallbackLLMService`. What it has heard is kept until one has answered, so no word is lost.
@@ -188,6 +186,8 @@ class FallbackSTTService(SegmentedSTTService):
         user_id: Who speaks, for the frames.
         name: For logs.
     """
+
+    _candidates: Candidates[SegmentedSTTService]
 
     def __init__(
         self,
@@ -210,18 +210,6 @@ class FallbackSTTService(SegmentedSTTService):
         self._each_secs = answer_secs
         self._candidates = Candidates(self, services, retry_after_secs=retry_after_secs)
 
-    def use(self, which: str | int) -> None:
-        """Ask this one first from the next transcription on: by its name, or its present place."""
-        self._candidates.use(which)
-
-    async def setup(self, setup: ProcessorSetup) -> None:
-        await super().setup(setup)
-        await self._candidates.setup(setup)
-
-    async def cleanup(self) -> None:
-        await super().cleanup()
-        await self._candidates.cleanup()
-
     async def transcribe(self, pcm: bytes) -> str:
         for service, is_last in _with_last(self._candidates.to_ask()):
             normalizer = StreamNormalizer(service.sample_rate, 1)
@@ -240,7 +228,7 @@ class FallbackSTTService(SegmentedSTTService):
         raise AssertionError  # The last one has answered or failed.
 
     async def _update(self, frame: ServiceUpdateSettingsFrame) -> None:
-        await self._candidates.update(frame)
+        await super()._update(frame)
         self.settings.language = self._candidates.first.settings.language
 
 
