@@ -36,6 +36,7 @@ FRAMES_OF_OUR_OWN = {
     "LLMSpeculationFrame",
     "LifecycleFrame",
     "Message",
+    "PlayoutMarkFrame",
     "SpokenSentence",
     "TTSSentenceFrame",
     "WordTime",

@@ -307,3 +307,22 @@ def test_audio_that_nobody_wants_is_not_resampled() -> None:
         entrance.hear(tone(0.01), sample_rate=sample_rate)
     assert entrance.frames == []
     assert not entrance.stats.messages_refused
+
+
+class Silent(FrameSerializer):
+    """A wire whose text messages are nothing for a pipeline."""
+
+    def serialize(self, frame: Frame) -> None:
+        return None
+
+    def deserialize(self, data: bytes | str) -> Frame | None:
+        return None if isinstance(data, str) else InputAudioRawFrame(data, RATE, 1)
+
+
+def test_a_message_that_is_nothing_for_the_pipeline_is_neither_pushed_nor_refused() -> None:
+    way = Entrance(serializer=Silent())
+    assert way.inbound.take("x" * 320) == pytest.approx(0.01)
+    way.inbound.take(tone(0.02))
+    assert way.frames == way.audio
+    assert way.pcm == tone(0.02)
+    assert (way.stats.messages_in, way.stats.messages_refused) == (2, {})

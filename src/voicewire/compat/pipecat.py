@@ -120,7 +120,18 @@ TABLE: Mapping[str, Names] = {
         "RTVIObserverParams": "voicewire.rtvi:RTVIParams",
     },
     "pipecat.serializers.base_serializer": _from("voicewire.compat.serializers", "FrameSerializer"),
+    "pipecat.serializers.exotel": _from("voicewire.serializers", "ExotelFrameSerializer"),
+    "pipecat.serializers.genesys": _from(
+        "voicewire.serializers.genesys",
+        "AudioHookChannel",
+        "AudioHookMediaFormat",
+        "GenesysAudioHookSerializer",
+    ),
+    "pipecat.serializers.plivo": _from("voicewire.serializers", "PlivoFrameSerializer"),
     "pipecat.serializers.protobuf": _from("voicewire.serializers", "ProtobufFrameSerializer"),
+    "pipecat.serializers.telnyx": _from("voicewire.serializers", "TelnyxFrameSerializer"),
+    "pipecat.serializers.twilio": _from("voicewire.serializers", "TwilioFrameSerializer"),
+    "pipecat.serializers.vonage": _from("voicewire.serializers", "VonageFrameSerializer"),
     "pipecat.services.llm_service": _from(
         "voicewire.services.function_calls", "FunctionCallParams"
     ),

@@ -84,6 +84,7 @@ from voicewire.frames.transport import (
     OutputDTMFUrgentFrame,
     OutputTransportMessageFrame,
     OutputTransportMessageUrgentFrame,
+    PlayoutMarkFrame,
 )
 from voicewire.frames.tts import (
     TTSSentenceFrame,
@@ -139,6 +140,7 @@ __all__ = [
     "OutputDTMFUrgentFrame",
     "OutputTransportMessageFrame",
     "OutputTransportMessageUrgentFrame",
+    "PlayoutMarkFrame",
     "RTVIClientMessageFrame",
     "RTVIServerMessageFrame",
     "RTVIServerResponseFrame",

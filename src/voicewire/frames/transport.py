@@ -76,3 +76,14 @@ class OutputDTMFUrgentFrame(SystemFrame):
     """Press a key at once."""
 
     button: KeypadEntry
+
+
+@dataclass(slots=True, eq=False)
+class PlayoutMarkFrame(SystemFrame):
+    """The caller's side has played all that was sent before a mark.
+
+    Attributes:
+        mark: The name that it was given.
+    """
+
+    mark: str

@@ -4,13 +4,18 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from voicewire.frames import Frame
+from voicewire.serializers.call import Call, HangUpRequest
 
 
 class FrameSerializer(ABC):
     """One wire format, at one connection.
 
     Synchronous and free of I/O: it runs on the event loop between two socket calls. It may remember
-    things about its peer (a stream's id, say), so each connection has its own.
+    things about its peer (a stream's id, say), so each connection has its own: a deep copy of the
+    one that was configured.
+
+    `serialize` and `deserialize` are all that most formats need. The rest is for those that carry
+    a telephone call, and for protocols that want answers.
     """
 
     carries_rtvi: ClassVar[bool] = False
@@ -30,9 +35,70 @@ class FrameSerializer(ABC):
         """
 
     @abstractmethod
-    def deserialize(self, data: bytes | str) -> Frame:
+    def deserialize(self, data: bytes | str) -> Frame | None:
         """Return the frame in one whole message: bytes of a binary one, str of a text one.
+
+        None means that the message was understood, and is nothing for the pipeline.
 
         Raises:
             FrameDecodeError: The message is not what the peer should have sent.
         """
+
+    def take_replies(self) -> list[bytes | str]:
+        """Return what the protocol itself answers to what was deserialized, in order, once.
+
+        To be asked for after each `deserialize`, also after one that raised.
+        """
+        return []
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Hertz of the mono audio that `serialize` takes; None where messages name their own.
+
+        The peer's first messages may change it.
+        """
+        return None
+
+    @property
+    def packet_secs(self) -> float | None:
+        """Seconds of audio that a message should hold at least, and in multiples of which.
+
+        None where the peer takes audio as it comes.
+        """
+        return None
+
+    @property
+    def call(self) -> Call | None:
+        """Who calls; None until the peer has said so, and where that is not a thing to say."""
+        return None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the peer has said all that it has to before audio can be sent to it."""
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the peer has said that nothing follows."""
+        return False
+
+    def mark(self, name: str) -> bytes | str | None:
+        """Return the message that asks the peer to say when it has played all that was sent.
+
+        Its answer is deserialized to `PlayoutMarkFrame(name)`. None where peers cannot say.
+
+        Raises:
+            FrameEncodeError: The name cannot be sent.
+        """
+        return None
+
+    def goodbye(self) -> bytes | str | None:
+        """Return the message that ends the call; None where no message does."""
+        return None
+
+    def hang_up_request(self) -> HangUpRequest | None:
+        """Return the HTTP request that ends the call.
+
+        None where there is none, without the credentials for it, and before the call is known.
+        """
+        return None

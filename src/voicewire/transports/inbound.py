@@ -78,7 +78,7 @@ class Inbound:
             frame = self._deserialize(message)
             if isinstance(frame, InputAudioRawFrame):
                 return self._take_audio(frame)
-            audio_secs = self._take_other(frame)
+            audio_secs = 0.0 if frame is None else self._take_other(frame)
             if audio_secs:
                 return audio_secs
         except FrameDecodeError as exc:
@@ -92,7 +92,7 @@ class Inbound:
         if self._rtvi is not None:
             self._rtvi.close()
 
-    def _deserialize(self, message: bytes | str) -> Frame:
+    def _deserialize(self, message: bytes | str) -> Frame | None:
         try:
             return self._serializer.deserialize(message)
         except FrameDecodeError:

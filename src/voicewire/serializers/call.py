@@ -1,0 +1,45 @@
+"""A telephone call, as its provider describes it, and how to end it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls.
+
+    Attributes:
+        provider: Such as `"twilio"`.
+        call_id: The provider's name of the call; empty where it gives none.
+        stream_id: The provider's name of this connection's audio; empty where it gives none.
+        from_number: Who has called, as the provider writes it; None where it does not say.
+        to_number: Who was called; None where the provider does not say.
+        custom_parameters: What the application has told the provider to pass on.
+    """
+
+    provider: str
+    call_id: str
+    stream_id: str
+    from_number: str | None = field(default=None, repr=False)
+    to_number: str | None = field(default=None, repr=False)
+    custom_parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpRequest:
+    """The HTTP request that ends a call. Any status from 200 to 299 says that it is done.
+
+    Attributes:
+        method: `"POST"` or `"DELETE"`.
+        url: Whole.
+        headers: With the credentials in them.
+        body: Empty where there is none.
+        statuses_if_gone: Statuses that mean that the call had ended before.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    statuses_if_gone: frozenset[int] = frozenset()

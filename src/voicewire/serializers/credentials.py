@@ -1,0 +1,26 @@
+"""What the application needs to end calls over a provider's HTTP API."""
+
+import base64
+
+from voicewire.errors import ConfigurationError
+
+
+def has_credentials(serializer: str, **credentials: str | None) -> bool:
+    """Return whether all credentials are there, False where none is.
+
+    Raises:
+        ConfigurationError: Some are there; the message names those that are not.
+    """
+    missing = [name for name, value in credentials.items() if not value]
+    if missing and len(missing) < len(credentials):
+        given = [name for name in credentials if name not in missing]
+        raise ConfigurationError(
+            f"{serializer}: {', '.join(given)} without {', '.join(missing)}; to hang up calls it "
+            "needs all of them. Give none of them, or auto_hang_up=False, to leave calls alone"
+        )
+    return not missing
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """Return the `Authorization` header of RFC 7617."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

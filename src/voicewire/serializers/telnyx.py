@@ -1,0 +1,131 @@
+"""Telnyx media streaming: https://developers.telnyx.com/docs/voice/programmable-voice/media-streaming."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+from urllib.parse import quote
+
+from voicewire.errors import ConfigurationError, FrameDecodeError
+from voicewire.serializers.call import Call, HangUpRequest
+from voicewire.serializers.codecs import PCMU, AudioCodec, codec_named
+from voicewire.serializers.fields import (
+    Message,
+    id_at,
+    object_at,
+    optional_object_at,
+    shown_code_at,
+    text_at,
+)
+from voicewire.serializers.media_stream import MediaStreamSerializer
+from voicewire.serializers.telephony import Handler, TelephonyParams
+
+Encoding = Literal["PCMU", "PCMA", "L16"]
+
+STATUSES_IF_GONE = frozenset({404, 422})
+"""Errors 10005, no such call, and 90018, the call has ended."""
+
+L16_RATE = 16000
+"""Hertz of L16, unless Telnyx says otherwise."""
+
+
+class TelnyxFrameSerializer(MediaStreamSerializer):
+    """Speaks with a stream in both directions (`stream_bidirectional_mode` `"rtp"`).
+
+    How the caller's audio is coded (`stream_codec`), Telnyx says in its start message. How it
+    expects ours (`stream_bidirectional_codec`), it does not say: PCMU, unless the application asked
+    for another. It tells of keys, and presses none.
+    """
+
+    provider = "telnyx"
+    stream_id_field = "stream_id"
+    sequence_field = "sequence_number"
+
+    class InputParams(TelephonyParams):
+        """What the application wants; see `TelephonyParams`.
+
+        Attributes:
+            telnyx_sample_rate: Hertz of L16; G.711 has 8000.
+            inbound_encoding: Of what is sent to Telnyx, its `stream_bidirectional_codec`.
+            outbound_encoding: Of what comes from Telnyx, until it says so itself.
+        """
+
+        telnyx_sample_rate: Literal[8000, 16000, 22050, 24000, 48000] | None = None
+        inbound_encoding: Encoding = "PCMU"
+        outbound_encoding: Encoding = "PCMU"
+
+    def __init__(
+        self,
+        stream_id: str | None = None,
+        outbound_encoding: Encoding | None = None,
+        inbound_encoding: Encoding | None = None,
+        call_control_id: str | None = None,
+        api_key: str | None = None,
+        params: InputParams | None = None,
+    ) -> None:
+        """Make a serializer for calls by Telnyx. It needs nothing but to hang up.
+
+        Args:
+            stream_id: Where the application has read the start message itself.
+            outbound_encoding: Of what comes from Telnyx, until it says so itself.
+            inbound_encoding: Of what is sent to Telnyx, its `stream_bidirectional_codec`.
+            call_control_id: Where the application has read the start message itself.
+            api_key: To hang up.
+            params: What else there is to choose.
+        """
+        params = params or self.InputParams()
+        rate = params.telnyx_sample_rate
+        inbound = _codec(outbound_encoding or params.outbound_encoding, rate)
+        super().__init__(params, inbound, stream_id)
+        self._outbound = _codec(inbound_encoding or params.inbound_encoding, rate)
+        self._call_control_id = call_control_id
+        self._api_key = api_key if params.auto_hang_up else None
+
+    def hang_up_request(self) -> HangUpRequest | None:
+        call_id = self._call_id(self._call_control_id)
+        if not self._api_key or not call_id:
+            return None
+        return HangUpRequest(
+            "POST",
+            f"https://api.telnyx.com/v2/calls/{quote(call_id, safe=':')}/actions/hangup",
+            {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"},
+            b"{}",
+            STATUSES_IF_GONE,
+        )
+
+    def _read_start(self, message: Message) -> tuple[Call, AudioCodec, AudioCodec]:
+        start = object_at(message, "start")
+        codec = self._codec_in(optional_object_at(start, "media_format"), "sample_rate")
+        if codec is None:
+            raise self._unsupported_format("PCMU or PCMA at 8000 Hz, or L16 (stream_codec)")
+        call = Call(
+            self.provider,
+            id_at(start, "call_control_id"),
+            id_at(message, "stream_id"),
+            text_at(start, "from"),
+            text_at(start, "to"),
+            optional_object_at(start, "custom_parameters"),
+        )
+        return call, codec, self._outbound
+
+    def _take_error(self, message: Message) -> None:
+        """Refuse the message that says what was wrong with one of ours."""
+        shown = shown_code_at(optional_object_at(message, "payload"), "code")
+        raise FrameDecodeError("provider_error", f"Telnyx reports error {shown}")
+
+    handlers: ClassVar[Mapping[str, Handler]] = {
+        "connected": MediaStreamSerializer.understood,
+        "start": MediaStreamSerializer.take_start,
+        "media": MediaStreamSerializer.take_media,
+        "dtmf": MediaStreamSerializer.take_key,
+        "mark": MediaStreamSerializer.take_mark,
+        "error": _take_error,
+        "stop": MediaStreamSerializer.end,
+    }
+
+
+def _codec(encoding: Encoding, l16_rate: int | None) -> AudioCodec:
+    rate = l16_rate or L16_RATE if encoding == "L16" else PCMU.sample_rate
+    codec = codec_named(encoding, rate)
+    if codec is None:
+        message = f"TelnyxFrameSerializer: encoding {encoding!r}; expected PCMU, PCMA or L16"
+        raise ConfigurationError(message)
+    return codec

@@ -1,0 +1,104 @@
+"""Vonage WebSockets: https://developer.vonage.com/en/voice/voice-api/concepts/websockets."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from voicewire.errors import FrameDecodeError
+from voicewire.frames import Frame, PlayoutMarkFrame
+from voicewire.serializers.call import Call
+from voicewire.serializers.codecs import codec_named, l16
+from voicewire.serializers.fields import Message, id_at, object_at, text_at
+from voicewire.serializers.strict_json import encode_json
+from voicewire.serializers.telephony import Handler, TelephonyParams, TelephonySerializer
+
+MARK_FIELD = "mark"
+"""Where in a notification's payload the name stands; Vonage echoes whatever is in there."""
+
+_CONTENT_TYPE = "content-type"
+
+
+class VonageFrameSerializer(TelephonySerializer):
+    """Speaks with the Voice API's WebSocket endpoint, and with the Video API's audio connector.
+
+    Binary messages are 16-bit PCM, at the rate in the NCCO's `content-type`. The `headers` of the
+    NCCO come as the call's custom parameters, and Vonage says nothing else of the call: pass on
+    `call_uuid`, `from_number` and `to_number`. It tells of keys, and presses none. No message ends
+    a call: Vonage goes on with the NCCO when the connection is closed.
+    """
+
+    provider = "vonage"
+    first_events = frozenset({"websocket:connected"})
+
+    class InputParams(TelephonyParams):
+        """What the application wants; see `TelephonyParams`.
+
+        Attributes:
+            vonage_sample_rate: Hertz, until Vonage says so itself.
+        """
+
+        vonage_sample_rate: Literal[8000, 16000, 24000] = 16000
+
+    def __init__(self, params: InputParams | None = None) -> None:
+        """Make a serializer for calls by Vonage. It needs nothing.
+
+        Args:
+            params: What there is to choose.
+        """
+        params = params or self.InputParams()
+        super().__init__(params, l16(params.vonage_sample_rate))
+
+    def mark(self, name: str) -> str | None:
+        if not self._has_started:
+            return None
+        return encode_json({"action": "notify", "payload": {MARK_FIELD: name}})
+
+    def _audio_message(self, pcm: bytes) -> bytes:
+        return pcm
+
+    def _clear_message(self) -> str:
+        return encode_json({"action": "clear"})
+
+    def _take_binary(self, data: bytes) -> Frame:
+        self._check_state("audio")
+        return self._audio_frame(data)
+
+    def _take_connected(self, message: Message) -> None:
+        if self._has_started:
+            raise FrameDecodeError("repeated_start", "a second websocket:connected")
+        content_type = text_at(message, _CONTENT_TYPE)
+        if content_type is not None:
+            self._use_format(content_type)
+        parameters = {name: message[name] for name in message.keys() - {"event", _CONTENT_TYPE}}
+        call = Call(
+            self.provider,
+            text_at(parameters, "call_uuid", "uuid") or "",
+            "",
+            text_at(parameters, "from_number", "from"),
+            text_at(parameters, "to_number", "to"),
+            parameters,
+        )
+        self._start(call)
+
+    def _use_format(self, content_type: str) -> None:
+        """Take `audio/l16;rate=16000`."""
+        encoding, _, parameter = content_type.partition(";")
+        name, _, rate = parameter.strip().partition("=")
+        codec = None
+        if name == "rate" and rate.isdecimal() and len(rate) <= len("192000"):
+            codec = codec_named(encoding.strip(), int(rate))
+        if codec is None or codec.name != "L16":
+            raise self._unsupported_format("audio/l16;rate=8000, 16000 or 24000")
+        self._inbound = self._outbound = codec
+
+    def _take_key(self, message: Message) -> Frame:
+        return self._key_frame(message.get("digit"))
+
+    def _take_notification(self, message: Message) -> Frame:
+        return PlayoutMarkFrame(id_at(object_at(message, "payload"), MARK_FIELD))
+
+    handlers: ClassVar[Mapping[str, Handler]] = {
+        "websocket:connected": _take_connected,
+        "websocket:dtmf": _take_key,
+        "websocket:notify": _take_notification,
+        "websocket:cleared": TelephonySerializer.understood,
+    }
