@@ -40,6 +40,8 @@ class Entrance:
         self.stats = TransportStats()
         self.frames: list[Frame] = []
         self.events: list[VADEvent] = []
+        self.marks: list[str] = []
+        self.replies: list[bytes | str] = []
         self.inbound = Inbound(
             params=TransportParams.model_validate(
                 {"audio_in_enabled": True, "vad_analyzer": vad, **params}
@@ -49,6 +51,8 @@ class Entrance:
             stats=self.stats,
             push=self.frames.append,
             on_vad_event=self._keep,
+            on_mark=self.marks.append,
+            reply=self.replies.append,
         )
 
     def _keep(self, event: VADEvent) -> None:
@@ -160,6 +164,8 @@ def test_audio_goes_downstream_before_what_is_heard_in_it() -> None:
         stats=TransportStats(),
         push=lambda frame: order.append(type(frame)),
         on_vad_event=order.append,
+        on_mark=order.append,
+        reply=order.append,
     ).take(audio_message(tone(1.0)))
     assert order == [InputAudioRawFrame, VADEvent.STARTING, STARTED]
 

@@ -52,7 +52,7 @@ class AsteriskFrameSerializer(TelephonySerializer):
     that it has played everything: that is then the newest mark.
     """
 
-    provider = "asterisk"
+    dialect = "asterisk"
     first_events = frozenset({"MEDIA_START"})
 
     class InputParams(TelephonyParams):
@@ -139,7 +139,7 @@ class AsteriskFrameSerializer(TelephonySerializer):
         if codec is None:
             raise self._unsupported_format(", ".join(_CODECS))
         call = Call(
-            self.provider,
+            self.dialect,
             text_at(message, "channel_id", "channel") or "",
             id_at(message, "connection_id"),
             custom_parameters=optional_object_at(message, "channel_variables"),

@@ -21,6 +21,19 @@ class FrameSerializer(ABC):
     carries_rtvi: ClassVar[bool] = False
     """Whether its clients speak RTVI: its messages go as `OutputTransportMessageUrgentFrame`."""
 
+    dialect: ClassVar[str] = "custom"
+    """What this wire is called: `transport.dialect`."""
+
+    subprotocol: ClassVar[str | None] = None
+    """The WebSocket subprotocol by which its clients ask for it."""
+
+    can_clear: ClassVar[bool] = False
+    """Whether its clients drop what they have not played at an `InterruptionFrame`: so they may be
+    kept further ahead."""
+
+    has_marks: ClassVar[bool] = False
+    """Whether `mark` makes messages."""
+
     def leave_words_to_rtvi(self) -> None:  # noqa: B027 - most do not carry RTVI
         """Send no text and no transcriptions any more: the client gets them by RTVI."""
 
@@ -43,6 +56,15 @@ class FrameSerializer(ABC):
         Raises:
             FrameDecodeError: The message is not what the peer should have sent.
         """
+
+    def knows(self, first_message: bytes | str) -> bool:
+        """Return whether a client's first message is of this wire, beyond reasonable doubt."""
+        return False
+
+    @property
+    def settled(self) -> "FrameSerializer":
+        """The wire that the client turned out to speak, once it has started."""
+        return self
 
     def take_replies(self) -> list[bytes | str]:
         """Return what the protocol itself answers to what was deserialized, in order, once.

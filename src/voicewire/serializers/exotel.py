@@ -27,7 +27,7 @@ class ExotelFrameSerializer(MediaStreamSerializer):
     connection is closed.
     """
 
-    provider = "exotel"
+    dialect = "exotel"
     stream_id_field = "stream_sid"
     sequence_field = "sequence_number"
 
@@ -68,7 +68,7 @@ class ExotelFrameSerializer(MediaStreamSerializer):
         if codec is None:
             raise self._unsupported_format("16-bit PCM at 8000, 16000 or 24000 Hz")
         call = Call(
-            self.provider,
+            self.dialect,
             id_at(start, "call_sid"),
             id_at(start if "stream_sid" in start else message, "stream_sid"),
             text_at(start, "from"),

@@ -55,7 +55,8 @@ class GenesysAudioHookSerializer(TelephonySerializer):
     goes back to it. Genesys cannot say how much has been played, and presses no keys.
     """
 
-    provider = "genesys"
+    dialect = "genesys"
+    has_marks = False
     event_field = "type"
     first_events = frozenset({"open"})
 
@@ -227,7 +228,7 @@ class GenesysAudioHookSerializer(TelephonySerializer):
             raise self._unsupported_format("PCMU or L16 at 8000 Hz")
         self._participant = optional_object_at(parameters, "participant")
         call = Call(
-            self.provider,
+            self.dialect,
             conversation,
             session_id,
             text_at(self._participant, "ani"),

@@ -32,7 +32,7 @@ class PlivoFrameSerializer(MediaStreamSerializer):
     not say who calls: pass it on as the extra headers `from_number` and `to_number`.
     """
 
-    provider = "plivo"
+    dialect = "plivo"
     stream_id_field = "streamId"
     sequence_field = "sequenceNumber"
 
@@ -99,7 +99,7 @@ class PlivoFrameSerializer(MediaStreamSerializer):
             raise self._unsupported_format("audio/x-mulaw at 8000 Hz, or audio/x-l16")
         headers = _extra_headers(message.get("extra_headers"))
         call = Call(
-            self.provider,
+            self.dialect,
             id_at(start, "callId"),
             id_at(start, "streamId"),
             text_at(headers, "from_number", "from"),

@@ -41,6 +41,7 @@ class ProtobufFrameSerializer(FrameSerializer):
     """
 
     carries_rtvi = True
+    dialect = "protobuf"
 
     def __init__(self, *, send_interruptions: bool = False) -> None:
         """Make a serializer for one connection.
@@ -55,6 +56,13 @@ class ProtobufFrameSerializer(FrameSerializer):
         self._encoders = encoders
         self._encoder_of_type: dict[type[Frame], _Encoder | None] = {}
         self._audio_mould = _NO_MOULD
+
+    def knows(self, first_message: bytes | str) -> bool:
+        try:
+            self.deserialize(first_message)
+        except FrameDecodeError:
+            return False
+        return True
 
     def leave_words_to_rtvi(self) -> None:
         self._encoders |= {TextFrame: None, TranscriptionFrame: None}

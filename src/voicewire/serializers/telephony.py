@@ -58,7 +58,9 @@ class TelephonySerializer(FrameSerializer):
     "invalid_field", "audio_format", "invalid_base64", "unknown_key", "provider_error".
     """
 
-    provider: ClassVar[str]
+
+    can_clear = True
+    has_marks = True
     event_field: ClassVar[str] = "event"
     """What in a message says of which kind it is."""
     handlers: ClassVar[Mapping[str, Handler]] = {}
@@ -127,7 +129,7 @@ class TelephonySerializer(FrameSerializer):
             message = f"{type(frame).__name__} cannot be sent: it ends within a sample"
             raise FrameEncodeError(message)
         if not self._has_started:
-            name = self.provider.capitalize()
+            name = self.dialect.capitalize()
             raise FrameEncodeError(f"audio cannot be sent before {name} has started the call")
         if self._is_over or not frame.audio:
             return None

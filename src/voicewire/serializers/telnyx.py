@@ -35,7 +35,7 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
     for another. It tells of keys, and presses none.
     """
 
-    provider = "telnyx"
+    dialect = "telnyx"
     stream_id_field = "stream_id"
     sequence_field = "sequence_number"
 
@@ -97,7 +97,7 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
         if codec is None:
             raise self._unsupported_format("PCMU or PCMA at 8000 Hz, or L16 (stream_codec)")
         call = Call(
-            self.provider,
+            self.dialect,
             id_at(start, "call_control_id"),
             id_at(message, "stream_id"),
             text_at(start, "from"),

@@ -29,7 +29,7 @@ class TwilioFrameSerializer(MediaStreamSerializer):
     `to_number`. It tells of keys, and presses none.
     """
 
-    provider = "twilio"
+    dialect = "twilio"
     stream_id_field = "streamSid"
     sequence_field = "sequenceNumber"
 
@@ -116,7 +116,7 @@ class TwilioFrameSerializer(MediaStreamSerializer):
             raise self._unsupported_format("audio/x-mulaw at 8000 Hz")
         parameters = optional_object_at(start, "customParameters")
         call = Call(
-            self.provider,
+            self.dialect,
             id_at(start, "callSid"),
             id_at(start, "streamSid"),
             text_at(parameters, "from_number", "from"),

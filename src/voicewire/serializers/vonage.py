@@ -26,7 +26,7 @@ class VonageFrameSerializer(TelephonySerializer):
     a call: Vonage goes on with the NCCO when the connection is closed.
     """
 
-    provider = "vonage"
+    dialect = "vonage"
     first_events = frozenset({"websocket:connected"})
 
     class InputParams(TelephonyParams):
@@ -70,7 +70,7 @@ class VonageFrameSerializer(TelephonySerializer):
             self._use_format(content_type)
         parameters = {name: message[name] for name in message.keys() - {"event", _CONTENT_TYPE}}
         call = Call(
-            self.provider,
+            self.dialect,
             text_at(parameters, "call_uuid", "uuid") or "",
             "",
             text_at(parameters, "from_number", "from"),

@@ -94,6 +94,8 @@ class Session:
             timers.append(self._clock.call_later(self._max_secs, self._time_is_up))
         try:
             async with TaskOwner() as tasks:
+                if not await self.transport.hear_out():
+                    return
                 bot = self._bot_task = tasks.create(self._run_bot(), name=f"bot {self.id}")
                 gone = tasks.create(self._connection.wait_closed(), name=f"caller {self.id}")
                 await asyncio.wait((bot, gone), return_when=asyncio.FIRST_COMPLETED)

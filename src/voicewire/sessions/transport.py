@@ -23,6 +23,11 @@ class SessionTransport(WebsocketTransport):
         self._connection = connection
         self._client = ClientConnection(connection)
 
+    async def hear_out(self) -> bool:
+        """Return whether it is known who calls, once that is clear; False if they have left."""
+        self._introduction = self._introduce(self._connection)
+        return await self._introduction.hear_out()
+
     @property
     def client(self) -> ClientConnection:
         """The caller, also when they have left."""
@@ -62,5 +67,6 @@ class SessionTransport(WebsocketTransport):
         self._connection.abort()
 
     async def _see_through(self) -> None:
-        await self._visit(self._connection, self._client)
+        assert self._introduction is not None  # noqa: S101 - the bot is called after `hear_out`
+        await self._visit(self._connection, self._client, self._introduction)
         self.ask_to_end()

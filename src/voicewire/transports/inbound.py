@@ -7,7 +7,13 @@ from voicewire.audio.pcm import duration_secs, mix_channels
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.clock import Clock
 from voicewire.errors import FrameDecodeError
-from voicewire.frames import Frame, InputAudioRawFrame, InputTransportMessageFrame, TextFrame
+from voicewire.frames import (
+    Frame,
+    InputAudioRawFrame,
+    InputTransportMessageFrame,
+    PlayoutMarkFrame,
+    TextFrame,
+)
 from voicewire.rtvi.visit import RTVIVisit
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.echo_guard import EchoGuard
@@ -37,6 +43,8 @@ class Inbound:
         stats: Where refused messages are counted.
         push: Gets each frame that goes downstream.
         on_vad_event: Told when the caller starts and stops to speak.
+        on_mark: Told when the client has played what was sent before a mark.
+        reply: Sends what the wire itself answers.
         rtvi: Acts on messages of RTVI; None where they are nothing special.
         echo_guard: Hears what voice activity detection hears; None where there is none.
     """
@@ -50,6 +58,8 @@ class Inbound:
         stats: TransportStats,
         push: Callable[[Frame], None],
         on_vad_event: Callable[[VADEvent], None],
+        on_mark: Callable[[str], None],
+        reply: Callable[[bytes | str], None],
         rtvi: RTVIVisit | None = None,
         echo_guard: EchoGuard | None = None,
     ) -> None:
@@ -59,6 +69,8 @@ class Inbound:
         self._passes_audio = params.passes_audio_in
         self._stats = stats
         self._push = push
+        self._on_mark = on_mark
+        self._reply = reply
         self._rtvi = rtvi
         self._echo_guard = echo_guard
         self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
@@ -83,6 +95,8 @@ class Inbound:
                 return audio_secs
         except FrameDecodeError as exc:
             self._refuse(exc)
+        for answer in self._serializer.take_replies():
+            self._reply(answer)
         return max(MIN_MESSAGE_SECS, len(message) / OTHER_BYTES_PER_SEC)
 
     def close(self) -> None:
@@ -106,6 +120,9 @@ class Inbound:
 
     def _take_other(self, frame: Frame) -> float:
         """Act on what is no audio; return the seconds of audio that are in it all the same."""
+        if isinstance(frame, PlayoutMarkFrame):
+            self._on_mark(frame.mark)
+            return 0.0
         if isinstance(frame, TextFrame) and not self._params.text_in_enabled:
             raise FrameDecodeError(
                 "text_not_enabled",

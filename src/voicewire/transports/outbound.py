@@ -7,7 +7,7 @@ from typing import Protocol
 
 from voicewire.audio.pcm import duration_secs, num_bytes, wav_bytes
 from voicewire.clock import Clock, TimerHandle
-from voicewire.errors import QueueFullError, SessionClosed
+from voicewire.errors import QueueFullError
 from voicewire.frames import (
     EndFrame,
     Frame,
@@ -20,6 +20,8 @@ from voicewire.frames import (
 )
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.echo_guard import EchoGuard
+from voicewire.transports.encoder import Encoder, Wire
+from voicewire.transports.marks import Marks
 from voicewire.transports.pacing import Pacer
 from voicewire.transports.params import WebsocketParams
 from voicewire.transports.player import PLAIN, Player
@@ -56,17 +58,6 @@ MAX_QUEUED_FRAMES = 10_000
 CLOSE_TRY_AGAIN_LATER = 1013
 """Close code for a client that does not read, or that is one too many (IANA WebSocket Close Code
 registry)."""
-
-
-class Wire(Protocol):
-    """What outbound needs of a connection."""
-
-    @property
-    def is_writing_paused(self) -> bool: ...
-
-    def send(self, message: bytes | str) -> None: ...
-
-    def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
 class OutputEvents(Protocol):
@@ -118,10 +109,10 @@ class Outbound:
         events: OutputEvents,
         echo_guard: EchoGuard | None = None,
     ) -> None:
-        self._serializer = serializer
         self._add_wav_header = params.add_wav_header
-        self._num_channels = params.audio_out_channels
-        self._chunk_secs = params.audio_out_10ms_chunks * 0.01
+        is_mono = serializer.sample_rate is not None
+        self._num_channels = 1 if is_mono else params.audio_out_channels
+        self._chunk_secs = _in_packets(params.audio_out_10ms_chunks * 0.01, serializer.packet_secs)
         self._more_until = 0.0
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
@@ -129,22 +120,26 @@ class Outbound:
         self._now = clock.now
         self._stats = stats
         self._events = events
+        self._encoder = Encoder(serializer, wire, stats, events.on_output_error)
         self._echo_guard = echo_guard
         self._queue = SendQueue(
             sample_rate,
-            params.audio_out_channels,
+            self._num_channels,
             max_audio_secs=params.audio_out_max_queued_secs,
             max_frames=MAX_QUEUED_FRAMES,
         )
         self._urgent: deque[Frame] = deque()  # Only while the connection takes nothing.
         self._is_refusing = False
         self._set_sample_rate(sample_rate)
+        self._flush_lead_secs = params.audio_out_flush_lead_secs
         self._pacer = Pacer(params.audio_out_lead_secs)
+        if serializer.can_clear:
+            self._lead_further()
         self._playout = Playout()
+        self._marks = Marks() if serializer.has_marks else None
         self._spoken = Spoken()
         self._player = PLAIN
-        self._flush_lead_secs = params.audio_out_flush_lead_secs
-        self._may_resample = params.audio_out_sample_rate is None
+        self._may_resample = params.audio_out_sample_rate is None and not is_mono
         self._is_bot_speaking = False
         self._is_pumping = False
         self._is_ending = False
@@ -164,7 +159,7 @@ class Outbound:
         if player.sample_rate is not None and self._may_resample:
             self._set_sample_rate(player.sample_rate)
         if player.flush is not None:
-            self._pacer.lead_secs = max(self._pacer.lead_secs, self._flush_lead_secs)
+            self._lead_further()
         self._pump()
 
     def played(self, report: PlayoutReport) -> None:
@@ -174,6 +169,16 @@ class Outbound:
         """
         self._playout.reported(report, now=self._now())
         self._tell_of_cut(self._spoken.correct(report.stream_id, report.played_secs))
+
+    def played_mark(self, name: str) -> None:
+        """Take note of a mark that the client has come to."""
+        if self._marks is None:
+            return
+        report = self._marks.reached(
+            name, stream_id=self._playout.stream_id, sent_secs=self._playout.sent_secs
+        )
+        if report is not None:
+            self.played(report)
 
     def put(self, frame: Frame) -> None:
         """Take a frame for the client.
@@ -206,7 +211,7 @@ class Outbound:
     def send_now(self, frame: Frame) -> None:
         """Send a frame ahead of everything that waits."""
         if not self._wire.is_writing_paused:
-            self._send(frame)
+            self._encoder.send(frame)
         elif len(self._urgent) < MAX_QUEUED_FRAMES:
             self._urgent.append(frame)
         else:
@@ -222,14 +227,18 @@ class Outbound:
         if self._is_bot_speaking:
             self._stats.interruptions += 1
             self._stop_speaking(interrupted=True)
-        is_flushed = self._send(frame)  # Where that has a place on the wire.
+        is_flushed = self._encoder.send(frame)  # Where that has a place on the wire.
         if not is_flushed and self._player.flush is None:
             position_secs = self._playout.sent_secs  # What it has, it plays.
         self._tell_of_cut(self._spoken.cut(self._playout.stream_id, position_secs, waiting))
         if is_heard and self._player.flush is not None:
             self._player.flush(self._playout.flush())
             is_flushed = True
+        elif is_flushed:
+            self._playout.flush()
         if is_flushed:
+            if self._marks is not None:
+                self._marks.forget()
             self._pacer.flush(now=now)
             if self._echo_guard is not None:
                 self._echo_guard.flushed()
@@ -244,7 +253,7 @@ class Outbound:
         """The connection takes more again: what is late goes out at once, up to the lead."""
         self._cancel_timers()
         while self._urgent and not self._wire.is_writing_paused:
-            self._send(self._urgent.popleft())
+            self._encoder.send(self._urgent.popleft())
         self._pump()
 
     def close(self) -> None:
@@ -263,6 +272,10 @@ class Outbound:
             self._stop_speaking(interrupted=True)
         for frame in frames:
             self._let_go(frame)
+
+    def _lead_further(self) -> None:
+        """Keep a client further ahead that drops what it has when it is told to."""
+        self._pacer.lead_secs = max(self._pacer.lead_secs, self._flush_lead_secs)
 
     def _set_sample_rate(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
@@ -367,7 +380,7 @@ class Outbound:
             self._spoken.end(sent_secs=self._playout.sent_secs)
         if isinstance(frame, EndFrame | StopFrame) and self._is_bot_speaking:
             self._stop_speaking(interrupted=False)
-        self._send(frame)
+        self._encoder.send(frame)
         self._events.on_sent(frame)
 
     def _send_chunk(self, now: float) -> None:
@@ -386,10 +399,15 @@ class Outbound:
         frame = OutputAudioRawFrame(pcm, self._sample_rate, self._num_channels)
         if self._add_wav_header:
             wav = wav_bytes(pcm, self._sample_rate, self._num_channels)
-            self._send(OutputAudioRawFrame(wav, self._sample_rate, self._num_channels))
+            self._encoder.send(OutputAudioRawFrame(wav, self._sample_rate, self._num_channels))
         else:
-            self._send(frame)
+            self._encoder.send(frame)
         self._events.on_sent(frame)
+        if self._marks is not None:
+            is_last = self._queue.head is None
+            name = self._marks.next_name(self._playout.sent_secs, is_last=is_last)
+            if name is not None:
+                self._encoder.send_mark(name)
 
     def _start_speaking(self, now: float) -> None:
         self._is_bot_speaking = True
@@ -425,21 +443,6 @@ class Outbound:
         if sentences:
             self._events.on_speech_cut(sentences)
 
-    def _send(self, frame: Frame) -> bool:
-        """Return whether the frame went out; most kinds have no place on the wire."""
-        try:
-            message = self._serializer.serialize(frame)
-            if message is None:
-                return False
-            self._wire.send(message)
-        except SessionClosed:
-            return False  # `close` follows.
-        except Exception as exc:  # noqa: BLE001 - what cannot be sent must not stop what follows
-            self._events.on_output_error(f"{type(exc).__name__}: {exc}", exc)
-            return False
-        self._stats.messages_out += 1
-        return True
-
     def _give_up(self) -> None:
         self._stats.lagging_clients += 1
         logger.warning("client closed: it has not read for %g s", self._max_lag_secs)
@@ -453,3 +456,10 @@ class Outbound:
 
     def _secs(self, size: int) -> float:
         return duration_secs(size, self._sample_rate, self._num_channels)
+
+
+def _in_packets(chunk_secs: float, packet_secs: float | None) -> float:
+    """Return the length of a message, as far as the wire leaves the choice."""
+    if packet_secs is None:
+        return chunk_secs
+    return max(1, round(chunk_secs / packet_secs)) * packet_secs

@@ -108,6 +108,10 @@ class WebsocketParams(TransportParams):
     ping_interval_secs: float | None = Field(default=10.0, gt=0.0)
     ping_timeout_secs: float | None = Field(default=10.0, gt=0.0)
 
+    def serializer_for(self, path: str, subprotocol: str | None) -> FrameSerializer:
+        """Return what a client speaks that has connected like this; its own copy is to be made."""
+        return self.serializer
+
     @field_validator("serializer", mode="before")
     @classmethod
     def _refuse_no_serializer(cls, value: Any) -> Any:
@@ -135,6 +139,8 @@ class WebsocketServerParams(WebsocketParams):
     """What a WebSocket server can do, beside what every WebSocket connection can.
 
     Attributes:
+        dialects: What clients speak that connect at these paths; at all others, and those that ask
+            for no subprotocol of a dialect, it is what `serializer` says.
         on_second_client: What becomes of a client that comes while another one is there:
             `"replace"` closes the old one, `"reject"` refuses the new one.
         allowed_origins: Web pages that may connect, such as `["https://example.com"]`; `["*"]` is
@@ -151,6 +157,7 @@ class WebsocketServerParams(WebsocketParams):
             which the server was called.
     """
 
+    dialects: dict[str, FrameSerializer] = Field(default_factory=dict)
     rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
     on_second_client: Literal["replace", "reject"] = "replace"
     allowed_origins: list[str] | None = None
@@ -158,3 +165,12 @@ class WebsocketServerParams(WebsocketParams):
     talk_page: bool = True
     connect_hook: ConnectHook | None = None
     public_url: str | None = Field(default=None, pattern=r"^wss?://")
+
+    def serializer_for(self, path: str, subprotocol: str | None) -> FrameSerializer:
+        if path in self.dialects:
+            return self.dialects[path]
+        if subprotocol is not None:
+            for serializer in self.dialects.values():
+                if serializer.subprotocol == subprotocol:
+                    return serializer
+        return self.serializer

@@ -14,13 +14,14 @@ from voicewire.pipeline import ProcessorSetup
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.rtvi.messages import ClientReady, Json, PlayoutData, message
 from voicewire.rtvi.visit import RTVIVisit
-from voicewire.serializers import FrameSerializer
+from voicewire.serializers import Call, FrameSerializer
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.inbound import Inbound
+from voicewire.transports.introduction import Introduction
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketParams, WebsocketServerParams
 from voicewire.transports.player import AUDIO_WORKLET, PIPECAT_JS, Player
@@ -87,6 +88,7 @@ class WebsocketTransport(BaseTransport):
         self._clock = clock or MonotonicClock()
         self._setup: ProcessorSetup | None = None
         self._session: CallerSession | None = None
+        self._introduction: Introduction | None = None
         self._visits: set[asyncio.Task[None]] = set()
         self._has_begun = False
         self._is_shut = False
@@ -95,6 +97,16 @@ class WebsocketTransport(BaseTransport):
     def client(self) -> ClientConnection | None:
         """The caller, None while there is none."""
         return self._session.client if self._session else None
+
+    @property
+    def dialect(self) -> str | None:
+        """What the caller speaks, such as `"protobuf"` or `"twilio"`; None while there is none."""
+        return self._introduction.serializer.dialect if self._introduction else None
+
+    @property
+    def call(self) -> Call | None:
+        """The telephone call, as the provider tells of it; None where there is none."""
+        return self._introduction.serializer.call if self._introduction else None
 
     async def open(self, setup: ProcessorSetup) -> None:
         if self._is_shut:
@@ -143,14 +155,25 @@ class WebsocketTransport(BaseTransport):
         self._visits.add(task)
         task.add_done_callback(self._visits.discard)
 
-    async def _visit(self, connection: Connection, client: ClientConnection) -> None:
-        """See one caller through, from hello to goodbye."""
-        session = self._session = self._make_session(connection, client)
+    def _introduce(self, connection: Connection) -> Introduction:
+        """Hear a caller by what they have asked for: a path, or a subprotocol."""
+        # Its own copy: what a serializer remembers of its peer is not for the next one.
+        serializer = copy.deepcopy(
+            self._params.serializer_for(connection.path, connection.subprotocol)
+        )
+        return Introduction(connection, serializer, clock=self._clock, stats=self.stats)
+
+    async def _visit(
+        self, connection: Connection, client: ClientConnection, introduction: Introduction
+    ) -> None:
+        """See one caller through who has been introduced, from hello to goodbye."""
+        self._introduction = introduction
+        session = self._session = self._make_session(connection, client, introduction.serializer)
         self.outbound = session.outbound
         self.stats.clients += 1
         try:
             self.input().push(ClientConnectedFrame())
-            connection.start(session)
+            introduction.begin(session)
             await self._tell(self.arrival_event, session)
             await session.wait_closed()
         finally:
@@ -177,18 +200,22 @@ class WebsocketTransport(BaseTransport):
                 HANDLERS_SECS,
             )
 
-    def _make_session(self, connection: Connection, client: ClientConnection) -> CallerSession:
+    def _make_session(
+        self, connection: Connection, client: ClientConnection, serializer: FrameSerializer
+    ) -> CallerSession:
         assert self._setup is not None  # noqa: S101 - a client can only come after `open`
         params = self._params
         tasks = self._setup.tasks
-        # Its own copy: what a serializer remembers of its peer is not for the next one.
-        serializer = copy.deepcopy(params.serializer)
         on_vad_event = self.input().on_vad_event
         echo_guard = EchoGuard(on_vad_event, self._clock) if params.echo_guard else None
         outbound = Outbound(
             params=params,
             serializer=serializer,
-            sample_rate=params.audio_out_sample_rate or self._setup.start.audio_out_sample_rate,
+            sample_rate=(
+                serializer.sample_rate
+                or params.audio_out_sample_rate
+                or self._setup.start.audio_out_sample_rate
+            ),
             wire=connection,
             clock=self._clock,
             stats=self.stats,
@@ -206,6 +233,8 @@ class WebsocketTransport(BaseTransport):
                 stats=self.stats,
                 push=self.input().push,
                 on_vad_event=echo_guard.on_vad_event if echo_guard else on_vad_event,
+                on_mark=outbound.played_mark,
+                reply=connection.send,
                 rtvi=rtvi,
                 echo_guard=echo_guard,
             ),
@@ -279,6 +308,9 @@ def listener_settings(
     """Return what `params` say about the port and its connections."""
     settings = ListenerSettings(
         allowed_origins=params.allowed_origins,
+        subprotocols=tuple(
+            each.subprotocol for each in params.dialects.values() if each.subprotocol
+        ),
         reuse_port=reuse_port,
         tcp_congestion_control=params.tcp_congestion_control,
         connection=connection_settings(params),
@@ -303,7 +335,11 @@ def check_arguments(port: object, params: object) -> None:
         )
     if not isinstance(port, int) or not 0 <= port <= MAX_PORT:
         raise ConfigurationError(f"port is {port!r}; expected a number of 0..{MAX_PORT}")
-    check_serializer(params.serializer)
+    for serializer in (params.serializer, *params.dialects.values()):
+        check_serializer(serializer)
+    for path in params.dialects:
+        if not path.startswith("/"):
+            raise ConfigurationError(f"dialects has {path!r}; expected a path such as '/twilio'")
 
 
 def check_serializer(serializer: FrameSerializer) -> None:

@@ -103,5 +103,7 @@ class WebsocketClientTransport(WebsocketTransport):
             self._connection.abort()
 
     async def _see_through(self, connection: Connection) -> None:
-        await self._visit(connection, ClientConnection(connection))
+        introduction = self._introduce(connection)
+        if await introduction.hear_out():
+            await self._visit(connection, ClientConnection(connection), introduction)
         self.input().push(EndFrame(), FrameDirection.UPSTREAM)

@@ -140,8 +140,10 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
                 return
             self._forgotten.clear()
             try:
-                await self._visit(connection, ClientConnection(connection))
-                await self._wait_forgotten()
+                introduction = self._introduce(connection)
+                if await introduction.hear_out():
+                    await self._visit(connection, ClientConnection(connection), introduction)
+                    await self._wait_forgotten()
             except Exception:  # One caller's session must not end the server.
                 logger.exception("client %s: its session failed", connection.id)
                 connection.close(1011, "internal error")
