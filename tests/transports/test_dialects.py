@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from tests.sessions.serving import echo, run_pipeline, voice_server
 from tests.transports.client import Caller, Recorder, eventually
@@ -135,7 +136,7 @@ async def test_one_server_speaks_to_each_in_their_own_wire() -> None:
         exchange_server(bot) as server,
         Caller(f"{server.url}/ws") as browser,
         connect(f"{server.url}/exchange") as phone,
-        connect(f"{server.url}/other", subprotocols=["exchange.v1"]) as other,
+        connect(f"{server.url}/other", subprotocols=[Subprotocol("exchange.v1")]) as other,
     ):
         for each in (phone, other):
             await each.send(HELLO)

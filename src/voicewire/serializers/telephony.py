@@ -58,7 +58,6 @@ class TelephonySerializer(FrameSerializer):
     "invalid_field", "audio_format", "invalid_base64", "unknown_key", "provider_error".
     """
 
-
     can_clear = True
     has_marks = True
     event_field: ClassVar[str] = "event"

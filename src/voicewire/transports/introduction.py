@@ -68,16 +68,10 @@ class Introduction:
 
         A caller who does not say it in time is closed (1008).
         """
-        if self.serializer.has_started:
-            return True
-        self._is_listening = True
-        self._connection.start(self)
-        over = asyncio.ensure_future(self._is_over.wait())
-        try:
-            if not await wait_at_most(INTRODUCTION_SECS, (over,), clock=self._clock):
-                self._connection.close(CLOSE_POLICY, "nothing has said who calls")
-        finally:
-            over.cancel()
+        if not self.serializer.has_started:
+            self._is_listening = True
+            self._connection.start(self)
+            await self._wait_until_over()
         return self.serializer.has_started and self._end is None
 
     def begin(self, session: MessageReceiver) -> None:
@@ -117,6 +111,17 @@ class Introduction:
         self._is_over.set()
         if self._session is not None:
             self._session.connection_closed(code, reason)
+
+    async def _wait_until_over(self) -> None:
+        async def wait() -> None:
+            await self._is_over.wait()
+
+        over = asyncio.ensure_future(wait())
+        try:
+            if not await wait_at_most(INTRODUCTION_SECS, (over,), clock=self._clock):
+                self._connection.close(CLOSE_POLICY, "nothing has said who calls")
+        finally:
+            over.cancel()
 
     def _listen(self, message: bytes | str) -> None:
         self._stats.messages_in += 1
