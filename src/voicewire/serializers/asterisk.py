@@ -122,6 +122,10 @@ class AsteriskFrameSerializer(TelephonySerializer):
 
     # In.
 
+    def knows(self, first_message: bytes | str) -> bool:
+        is_plain = isinstance(first_message, str) and first_message.startswith("MEDIA_START ")
+        return is_plain or super().knows(first_message)
+
     def _take_binary(self, data: bytes) -> Frame:
         self._check_state("audio")
         return self._audio_frame(data)

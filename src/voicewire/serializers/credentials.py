@@ -2,7 +2,9 @@
 
 import base64
 
-from voicewire.errors import ConfigurationError
+from importlib.util import find_spec
+
+from voicewire.errors import ConfigurationError, MissingExtraError
 
 
 def has_credentials(serializer: str, **credentials: str | None) -> bool:
@@ -10,6 +12,7 @@ def has_credentials(serializer: str, **credentials: str | None) -> bool:
 
     Raises:
         ConfigurationError: Some are there; the message names those that are not.
+        MissingExtraError: All are there, but not the package that makes use of them.
     """
     missing = [name for name, value in credentials.items() if not value]
     if missing and len(missing) < len(credentials):
@@ -18,6 +21,8 @@ def has_credentials(serializer: str, **credentials: str | None) -> bool:
             f"{serializer}: {', '.join(given)} without {', '.join(missing)}; to hang up calls it "
             "needs all of them. Give none of them, or auto_hang_up=False, to leave calls alone"
         )
+    if not missing and find_spec("httpx2") is None:
+        raise MissingExtraError("httpx2", "telephony", needed_for=f"hanging up by {serializer}")
     return not missing
 
 

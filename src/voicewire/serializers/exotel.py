@@ -62,6 +62,11 @@ class ExotelFrameSerializer(MediaStreamSerializer):
         bytes_per_sec = codec.sample_rate * codec.bytes_per_sample
         return max(MIN_PACKET_SECS, MIN_PACKET_BYTES / bytes_per_sec)
 
+    def _opens_with(self, message: Message) -> bool:
+        if message["event"] == "connected":
+            return "version" not in message
+        return "call_sid" in optional_object_at(message, "start")
+
     def _read_start(self, message: Message) -> tuple[Call, AudioCodec, AudioCodec]:
         start = object_at(message, "start")
         codec = self._codec_in(optional_object_at(start, "media_format"), "sample_rate")

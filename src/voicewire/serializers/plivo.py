@@ -80,6 +80,9 @@ class PlivoFrameSerializer(MediaStreamSerializer):
             return None
         return encode_json({"event": "checkpoint", **self._stream_field(), "name": name})
 
+    def _opens_with(self, message: Message) -> bool:
+        return "streamId" in optional_object_at(message, "start")
+
     def hang_up_request(self) -> HangUpRequest | None:
         call_id = self._call_id(self._call_uuid)
         if self._login is None or not call_id:

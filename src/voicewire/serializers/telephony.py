@@ -157,6 +157,19 @@ class TelephonySerializer(FrameSerializer):
 
     # In.
 
+    def knows(self, first_message: bytes | str) -> bool:
+        if isinstance(first_message, bytes):
+            return False
+        try:
+            message = decode_object(first_message)
+        except FrameDecodeError:
+            return False
+        return message.get(self.event_field) in self.first_events and self._opens_with(message)
+
+    def _opens_with(self, message: Message) -> bool:
+        """Whether a message of the kind that comes first is this provider's, not another's."""
+        return True
+
     def deserialize(self, data: bytes | str) -> Frame | None:
         if isinstance(data, str):
             return self._take_text(data)

@@ -79,6 +79,11 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
         self._call_control_id = call_control_id
         self._api_key = api_key if params.auto_hang_up else None
 
+    def _opens_with(self, message: Message) -> bool:
+        if message["event"] == "connected":
+            return "version" in message and "protocol" not in message
+        return "call_control_id" in optional_object_at(message, "start")
+
     def hang_up_request(self) -> HangUpRequest | None:
         call_id = self._call_id(self._call_control_id)
         if not self._api_key or not call_id:

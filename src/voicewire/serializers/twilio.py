@@ -92,6 +92,11 @@ class TwilioFrameSerializer(MediaStreamSerializer):
         elif has_credentials(name, account_sid=account_sid, auth_token=auth_token):
             self._login = (str(account_sid), str(auth_token))
 
+    def _opens_with(self, message: Message) -> bool:
+        if message["event"] == "connected":
+            return "protocol" in message
+        return "streamSid" in message and "callSid" in optional_object_at(message, "start")
+
     def hang_up_request(self) -> HangUpRequest | None:
         call_sid = self._call_id(self._call_sid)
         if self._login is None or not call_sid:

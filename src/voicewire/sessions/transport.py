@@ -48,7 +48,7 @@ class SessionTransport(WebsocketTransport):
         self.input().push(EndFrame(), FrameDirection.UPSTREAM)
 
     def end(self, code: int, reason: str) -> None:
-        self._connection.close(code, reason)
+        self._say_goodbye(self._connection, code, reason)
 
     def forgotten(self) -> None:
         """Nobody comes after this caller."""

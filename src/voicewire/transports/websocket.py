@@ -20,6 +20,7 @@ from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.echo_guard import EchoGuard
+from voicewire.transports.hang_up import hang_up
 from voicewire.transports.inbound import Inbound
 from voicewire.transports.introduction import Introduction
 from voicewire.transports.outbound import Outbound
@@ -149,6 +150,16 @@ class WebsocketTransport(BaseTransport):
     def _abort_callers(self) -> None:
         """Drop the connections of those who have not said goodbye in time."""
 
+    def _say_goodbye(self, connection: Connection, code: int, reason: str) -> None:
+        """Close a connection; a wire that has a message for it gets time to answer."""
+        serializer = self._introduction.serializer if self._introduction else None
+        goodbye = None if serializer is None else serializer.goodbye()
+        if goodbye is None or not connection.is_open:
+            connection.close(code, reason)
+        else:
+            connection.send(goodbye)
+            self._clock.call_later(GOODBYE_SECS, lambda: connection.close(code, reason))
+
     def _start_visit(self, visit: Coroutine[Any, Any, None], connection: Connection) -> None:
         assert self._setup is not None  # noqa: S101 - a client can only come after `open`
         task = self._setup.tasks.create(visit, name=f"client {connection.id}")
@@ -181,6 +192,9 @@ class WebsocketTransport(BaseTransport):
             self.rtvi.begin(None)
             connection.abort()
             self.input().caller_left()
+            request = introduction.serializer.hang_up_request()
+            if request is not None and not introduction.serializer.is_over:
+                await hang_up(request)
         await self._tell(self.departure_event, session)
 
     async def _tell(self, event_name: str, session: CallerSession) -> None:

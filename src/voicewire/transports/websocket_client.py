@@ -68,7 +68,7 @@ class WebsocketClientTransport(WebsocketTransport):
 
     def end(self, code: int, reason: str) -> None:
         if self._connection is not None:
-            self._connection.close(code, reason)
+            self._say_goodbye(self._connection, code, reason)
 
     def forgotten(self) -> None:
         """Nobody is called after this server."""

@@ -78,7 +78,7 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
 
     def end(self, code: int, reason: str) -> None:
         if self._newest is not None:
-            self._newest.close(code, reason)
+            self._say_goodbye(self._newest, code, reason)
 
     def forgotten(self) -> None:
         self._forgotten.set()
