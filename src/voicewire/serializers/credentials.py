@@ -1,7 +1,6 @@
 """What the application needs to end calls over a provider's HTTP API."""
 
 import base64
-
 from importlib.util import find_spec
 
 from voicewire.errors import ConfigurationError, MissingExtraError

@@ -237,10 +237,10 @@ class SimulatedCaller:
         )
 
     async def _listen(self) -> None:
-        assert self._socket is not None  # noqa: S101 - opened on entering
+        assert self._socket is not None
         try:
             async for message in self._socket:
-                assert isinstance(message, bytes)  # noqa: S101 - this wire has no others
+                assert isinstance(message, bytes)
                 frame = proto.Frame.FromString(message)
                 if frame.HasField("audio"):
                     audio = frame.audio
@@ -317,7 +317,7 @@ class SimulatedCaller:
         await self._send_frame(proto.Frame(message=proto.MessageFrame(data=text)))
 
     async def _send_frame(self, frame: proto.Frame) -> None:
-        assert self._socket is not None  # noqa: S101 - opened on entering
+        assert self._socket is not None
         await self._socket.send(frame.SerializeToString())
 
 

@@ -1,0 +1,112 @@
+"""Whole calls of real speech by every provider, answered by the embedded bot."""
+
+import asyncio
+import re
+
+import pytest
+
+from tests.conversations.stage import at_microphone
+from voicewire.audio.resample import StreamNormalizer
+from voicewire.bots import embedded
+from voicewire.serializers.dialects import all_dialects
+from voicewire.services.local.voice import VOICE_SAMPLE_RATE, HibariEngine
+from voicewire.services.local.whisper import WHISPER_SAMPLE_RATE, WhisperEngine
+from voicewire.sessions import SessionTransport, VoiceServer
+from voicewire.testing import (
+    AsteriskLine,
+    ExotelLine,
+    GenesysLine,
+    PhoneLine,
+    PlivoLine,
+    SimulatedPhone,
+    TelnyxLine,
+    TwilioLine,
+    VonageLine,
+)
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(180)]
+
+LINES = (
+    TwilioLine,
+    TelnyxLine,
+    PlivoLine,
+    ExotelLine,
+    VonageLine,
+    GenesysLine,
+    AsteriskLine,
+)
+
+AT_ONCE = 3
+"""Calls at a time: as many as two cores answer without keeping anybody waiting."""
+
+
+async def spoken(text: str) -> bytes:
+    pcm = b"".join([piece async for piece in HibariEngine.shared().speak(text)])
+    return at_microphone(pcm, VOICE_SAMPLE_RATE, 1)
+
+
+async def heard(phone: SimulatedPhone, begins_at: int = 0) -> str:
+    """Return what Whisper hears of what the caller has heard."""
+    normalizer = StreamNormalizer(WHISPER_SAMPLE_RATE, 1)
+    pcm = bytes(phone.played[begins_at:])
+    mono = normalizer.process(pcm, phone.line.sample_rate, 1) + normalizer.flush()
+    return (await WhisperEngine.shared().transcribe(mono)).text
+
+
+async def call(server: VoiceServer, line: PhoneLine, path: str, question: bytes) -> None:
+    """Hear the greeting, interrupt the list of what it can do, ask, hear the answer, hang up."""
+    async with SimulatedPhone(server.url + path, line) as phone:
+        await phone.wait_until_silent()
+        assert "voice" in (await heard(phone)).lower()
+        greeted = len(phone.played)
+        await phone.press("1#")
+        asked_at = await phone.say(question)
+        await phone.wait_until_heard(after=asked_at)
+        await phone.wait_until_silent()
+        answer = await heard(phone, greeted)
+        assert re.search(r"56|fifty.?six", answer.lower()), answer
+        await phone.hang_up()
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, BaseException | None]:
+    """Make all calls, at their own path and at `/detect`."""
+
+    async def make_all() -> dict[str, BaseException | None]:
+        calls = {}
+
+        async def bot(transport: SessionTransport) -> None:
+            assert transport.call is not None
+            calls[transport.dialect] = transport.call
+            await embedded.bot(transport)
+
+        params = embedded.transport_params.model_copy(update={"dialects": all_dialects()})
+        server = VoiceServer(bot, host="127.0.0.1", port=0, params=params)
+        free = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(HibariEngine.shared().ready(), WhisperEngine.shared().ready())
+        question = await spoken("What is seven times eight?")
+
+        async def make(kind: type[PhoneLine], *, detected: bool) -> None:
+            line = kind()
+            async with free:
+                await call(server, line, "/detect" if detected else line.path, question)
+            made = calls[line.path[1:]]
+            assert made.provider == line.path[1:]
+            assert (made.from_number or "") == line.caller
+
+        async with server:
+            ends = await asyncio.gather(
+                *(make(each, detected=at % 2 == 1) for at, each in enumerate(LINES)),
+                return_exceptions=True,
+            )
+        return {each.__name__: end for each, end in zip(LINES, ends, strict=True)}
+
+    return asyncio.run(make_all())
+
+
+@pytest.mark.parametrize("line", [each.__name__ for each in LINES])
+def test_the_embedded_bot_answers_a_call(
+    outcomes: dict[str, BaseException | None], line: str
+) -> None:
+    if (failure := outcomes[line]) is not None:
+        raise failure
