@@ -17,6 +17,7 @@ from voicewire import (
     WebsocketServerParams,
     serve,
 )
+from voicewire.sessions import server
 
 
 async def bot(transport: SessionTransport) -> None:
@@ -28,6 +29,7 @@ async def bot(transport: SessionTransport) -> None:
 
 
 async def stubborn(transport: SessionTransport) -> None:
+    server.CANCEL_SECS = 2.0  # The test need not wait for longer.
     while True:
         try:
             await bot(transport)

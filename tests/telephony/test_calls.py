@@ -2,13 +2,13 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
 from tests.conversations.stage import at_microphone
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.bots import embedded
-from voicewire.serializers.dialects import all_dialects
 from voicewire.services.local.voice import VOICE_SAMPLE_RATE, HibariEngine
 from voicewire.services.local.whisper import WHISPER_SAMPLE_RATE, WhisperEngine
 from voicewire.sessions import SessionTransport, VoiceServer
@@ -26,7 +26,7 @@ from voicewire.testing import (
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(180)]
 
-LINES = (
+LINES: tuple[type[Any], ...] = (
     TwilioLine,
     TelnyxLine,
     PlivoLine,
@@ -80,14 +80,12 @@ def outcomes() -> dict[str, BaseException | None]:
             calls[transport.dialect] = transport.call
             await embedded.bot(transport)
 
-        params = embedded.transport_params.model_copy(update={"dialects": all_dialects()})
-        server = VoiceServer(bot, host="127.0.0.1", port=0, params=params)
+        server = VoiceServer(bot, host="127.0.0.1", port=0, params=embedded.transport_params)
         free = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(HibariEngine.shared().ready(), WhisperEngine.shared().ready())
         question = await spoken("What is seven times eight?")
 
-        async def make(kind: type[PhoneLine], *, detected: bool) -> None:
-            line = kind()
+        async def make(line: PhoneLine, *, detected: bool) -> None:
             async with free:
                 await call(server, line, "/detect" if detected else line.path, question)
             made = calls[line.path[1:]]
@@ -96,7 +94,7 @@ def outcomes() -> dict[str, BaseException | None]:
 
         async with server:
             ends = await asyncio.gather(
-                *(make(each, detected=at % 2 == 1) for at, each in enumerate(LINES)),
+                *(make(each(), detected=at % 2 == 1) for at, each in enumerate(LINES)),
                 return_exceptions=True,
             )
         return {each.__name__: end for each, end in zip(LINES, ends, strict=True)}

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.sessions.serving import echo
 from tests.transports.client import Caller, eventually, serving
 from tests.transports.raw_peer import listening, raw_peer
 from voicewire.sessions import Limits, VoiceServer
@@ -101,10 +102,7 @@ async def test_without_the_page_there_is_none() -> None:
 
 
 async def test_a_server_without_a_free_place_is_not_ready() -> None:
-    async def wait(transport: Any) -> None:
-        await eventually(lambda: not transport.client.is_open)
-
-    async with VoiceServer(wait, port=0, host="127.0.0.1", limits=Limits(max_sessions=1)) as server:
+    async with VoiceServer(echo, port=0, host="127.0.0.1", limits=Limits(max_sessions=1)) as server:
         url = server.url.replace("ws", "http", 1)
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             assert (await client.get("/readyz")).status_code == 200

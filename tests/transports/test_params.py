@@ -50,7 +50,17 @@ DEFAULTS: dict[str, object] = {
 
 def test_every_default_is_the_documented_one() -> None:
     params = WebsocketServerParams()
-    assert params.model_dump(exclude={"serializer", "rtvi"}) == DEFAULTS
+    assert params.model_dump(exclude={"serializer", "rtvi", "dialects"}) == DEFAULTS
+    assert sorted(params.dialects) == [
+        "/asterisk",
+        "/detect",
+        "/exotel",
+        "/genesys",
+        "/plivo",
+        "/telnyx",
+        "/twilio",
+        "/vonage",
+    ]
     assert params.rtvi == RTVIParams()
     assert isinstance(params.serializer, ProtobufFrameSerializer)
 

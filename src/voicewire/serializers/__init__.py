@@ -2,7 +2,7 @@
 
 from voicewire.serializers.asterisk import AsteriskFrameSerializer
 from voicewire.serializers.base import FrameSerializer
-from voicewire.serializers.call import Call, HangUpRequest
+from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
 from voicewire.serializers.exotel import ExotelFrameSerializer
 from voicewire.serializers.genesys import GenesysAudioHookSerializer
 from voicewire.serializers.plivo import PlivoFrameSerializer
@@ -20,6 +20,8 @@ __all__ = [
     "HangUpRequest",
     "PlivoFrameSerializer",
     "ProtobufFrameSerializer",
+    "ProviderRequest",
+    "StartAnswer",
     "TelnyxFrameSerializer",
     "TwilioFrameSerializer",
     "VonageFrameSerializer",

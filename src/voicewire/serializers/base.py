@@ -1,10 +1,11 @@
 """What every wire format offers: frames to messages and messages to frames."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from voicewire.frames import Frame
-from voicewire.serializers.call import Call, HangUpRequest
+from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
 
 
 class FrameSerializer(ABC):
@@ -122,5 +123,23 @@ class FrameSerializer(ABC):
         """Return the HTTP request that ends the call.
 
         None where there is none, without the credentials for it, and before the call is known.
+        """
+        return None
+
+    def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
+        """Return whether the provider has signed a request, where we know how to tell.
+
+        Args:
+            request: The request.
+            now: Unix seconds.
+        """
+        return True
+
+    def start_answer(self, url: str, form: Mapping[str, str]) -> StartAnswer | None:
+        """Return what tells the provider to connect a call to this server; None if nothing does.
+
+        Args:
+            url: Where to, `wss://...`.
+            form: What the provider has said of the call.
         """
         return None

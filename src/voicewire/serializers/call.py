@@ -43,3 +43,30 @@ class HangUpRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     statuses_if_gone: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """An HTTP request of a provider's, or the opening of a WebSocket.
+
+    Attributes:
+        url: As the provider was told it, with the query.
+        target: Path and query.
+        headers: With names in lower case.
+        form: What a POST says, or the query of a GET; empty for a WebSocket.
+        body: As it came; None for a WebSocket.
+    """
+
+    url: str = field(repr=False)
+    target: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    """What a provider is answered that asks what to do with a call."""
+
+    content_type: str
+    body: str

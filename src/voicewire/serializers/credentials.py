@@ -6,23 +6,39 @@ from importlib.util import find_spec
 from voicewire.errors import ConfigurationError, MissingExtraError
 
 
-def has_credentials(serializer: str, **credentials: str | None) -> bool:
+def are_given(serializer: str, purpose: str, **credentials: str | None) -> bool:
     """Return whether all credentials are there, False where none is.
+
+    Args:
+        serializer: Whose.
+        purpose: What they are for.
+        credentials: By their names.
 
     Raises:
         ConfigurationError: Some are there; the message names those that are not.
-        MissingExtraError: All are there, but not the package that makes use of them.
     """
     missing = [name for name, value in credentials.items() if not value]
     if missing and len(missing) < len(credentials):
         given = [name for name in credentials if name not in missing]
         raise ConfigurationError(
-            f"{serializer}: {', '.join(given)} without {', '.join(missing)}; to hang up calls it "
-            "needs all of them. Give none of them, or auto_hang_up=False, to leave calls alone"
+            f"{serializer}: {', '.join(given)} without {', '.join(missing)}; to {purpose} it "
+            "needs all of them, or none"
         )
-    if not missing and find_spec("httpx2") is None:
-        raise MissingExtraError("httpx2", "telephony", needed_for=f"hanging up by {serializer}")
     return not missing
+
+
+def has_credentials(serializer: str, **credentials: str | None) -> bool:
+    """Return whether all credentials for hanging up are there, False where none is.
+
+    Raises:
+        ConfigurationError: Some are there; the message names those that are not.
+        MissingExtraError: All are there, but not the package that makes use of them.
+    """
+    if not are_given(serializer, "hang up calls (auto_hang_up)", **credentials):
+        return False
+    if find_spec("httpx2") is None:
+        raise MissingExtraError("httpx2", "telephony", needed_for=f"hanging up by {serializer}")
+    return True
 
 
 def basic_authorization(user: str, password: str) -> str:

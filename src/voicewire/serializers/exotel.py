@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from voicewire.serializers.call import Call
+from voicewire.serializers.call import Call, StartAnswer
 from voicewire.serializers.codecs import AudioCodec, l16
 from voicewire.serializers.fields import (
     Message,
@@ -13,6 +13,7 @@ from voicewire.serializers.fields import (
     text_at,
 )
 from voicewire.serializers.media_stream import MediaStreamSerializer
+from voicewire.serializers.strict_json import encode_json
 from voicewire.serializers.telephony import Handler, TelephonyParams
 
 MIN_PACKET_BYTES = 3200
@@ -61,6 +62,9 @@ class ExotelFrameSerializer(MediaStreamSerializer):
         codec = self._outbound
         bytes_per_sec = codec.sample_rate * codec.bytes_per_sample
         return max(MIN_PACKET_SECS, MIN_PACKET_BYTES / bytes_per_sec)
+
+    def start_answer(self, url: str, form: Mapping[str, str]) -> StartAnswer:
+        return StartAnswer("application/json", encode_json({"url": url}))
 
     def _opens_with(self, message: Message) -> bool:
         if message["event"] == "connected":

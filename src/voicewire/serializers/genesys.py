@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from voicewire.errors import FrameDecodeError, FrameEncodeError
 from voicewire.frames import Frame
-from voicewire.serializers.call import Call
+from voicewire.serializers.call import Call, ProviderRequest
 from voicewire.serializers.codecs import TELEPHONE_RATE, AudioCodec, codec_named
+from voicewire.serializers.credentials import are_given
 from voicewire.serializers.fields import (
     Message,
     id_at,
@@ -16,6 +17,7 @@ from voicewire.serializers.fields import (
     shown_code_at,
     text_at,
 )
+from voicewire.serializers.signatures import check_genesys_secret, is_genesys_signature
 from voicewire.serializers.strict_json import encode_json
 from voicewire.serializers.telephony import Handler, TelephonyParams, TelephonySerializer
 
@@ -79,13 +81,29 @@ class GenesysAudioHookSerializer(TelephonySerializer):
         selected_language: str | None = None
         start_paused: bool = False
 
-    def __init__(self, params: InputParams | None = None) -> None:
+    def __init__(
+        self,
+        params: InputParams | None = None,
+        *,
+        api_key: str | None = None,
+        client_secret: str | None = None,
+    ) -> None:
         """Make a serializer for sessions with Genesys. It needs nothing.
 
         Args:
             params: What there is to choose.
+            api_key: As configured in Genesys: only who knows it and the secret may connect.
+            client_secret: As configured in Genesys, in base64.
+
+        Raises:
+            ConfigurationError: One is there without the other, or the secret is not base64.
         """
         params = params or self.InputParams()
+        self._keys: tuple[str, str] | None = None
+        given = {"api_key": api_key, "client_secret": client_secret}
+        if are_given(type(self).__name__, "know Genesys by its signature", **given):
+            self._keys = (str(api_key), str(client_secret))
+            check_genesys_secret(str(client_secret))
         super().__init__(params, _codec(params.media_format))
         self._wishes = params
         self._session_id = ""
@@ -136,6 +154,18 @@ class GenesysAudioHookSerializer(TelephonySerializer):
     def set_output_variables(self, variables: Mapping[str, Any]) -> None:
         """Say what the Architect flow gets when the session ends."""
         self._output_variables = dict(variables)
+
+    def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
+        if self._keys is None:
+            return True
+        api_key, client_secret = self._keys
+        return is_genesys_signature(
+            request.headers,
+            target=request.target,
+            api_key=api_key,
+            client_secret=client_secret,
+            now=now,
+        )
 
     # Out.
 

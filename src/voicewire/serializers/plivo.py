@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from voicewire.errors import FrameDecodeError
 from voicewire.frames import Frame, KeypadEntry, PlayoutMarkFrame
-from voicewire.serializers.call import Call, HangUpRequest
+from voicewire.serializers.call import Call, HangUpRequest, StartAnswer
 from voicewire.serializers.codecs import PCMU, AudioCodec, l16
 from voicewire.serializers.credentials import basic_authorization, has_credentials
 from voicewire.serializers.fields import (
@@ -16,6 +16,7 @@ from voicewire.serializers.fields import (
     optional_object_at,
     text_at,
 )
+from voicewire.serializers.markup import element, text, xml_answer
 from voicewire.serializers.media_stream import PAYLOAD, MediaStreamSerializer
 from voicewire.serializers.strict_json import decode_json, encode_json
 from voicewire.serializers.telephony import Handler, TelephonyParams
@@ -79,6 +80,22 @@ class PlivoFrameSerializer(MediaStreamSerializer):
         if not self._has_started:
             return None
         return encode_json({"event": "checkpoint", **self._stream_field(), "name": name})
+
+    def start_answer(self, url: str, form: Mapping[str, str]) -> StartAnswer:
+        codec = self._inbound
+        stream = {
+            "bidirectional": "true",
+            "keepCallAlive": "true",
+            "contentType": f"{_CONTENT_TYPES[codec.name]};rate={codec.sample_rate}",
+        }
+        # Only letters and digits are passed on.
+        numbers = {name: form.get(name.title(), "").lstrip("+") for name in ("from", "to")}
+        passed = ",".join(
+            f"{name}={number}" for name, number in numbers.items() if number.isalnum()
+        )
+        if passed:
+            stream["extraHeaders"] = passed
+        return xml_answer(element("Stream", stream, text(url)))
 
     def _opens_with(self, message: Message) -> bool:
         return "streamId" in optional_object_at(message, "start")

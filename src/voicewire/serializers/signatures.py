@@ -97,6 +97,28 @@ def is_telnyx_signature(
     return True
 
 
+def check_telnyx_key(public_key: str) -> None:
+    """Find out whether signatures of Telnyx can be checked with a key.
+
+    Raises:
+        ConfigurationError: The public key is none.
+        MissingExtraError: The package `cryptography` is not installed.
+    """
+    is_telnyx_signature("", timestamp="", payload=b"", public_key=public_key, now=0.0)
+
+
+def check_genesys_secret(client_secret: str) -> bytes:
+    """Return the key that is in a client secret.
+
+    Raises:
+        ConfigurationError: It is not base64.
+    """
+    try:
+        return base64.b64decode(client_secret, validate=True)
+    except ValueError as exc:
+        raise ConfigurationError("client_secret: expected base64, as Genesys has it") from exc
+
+
 def is_vonage_signature(
     authorization: str,
     *,
@@ -177,10 +199,7 @@ def is_genesys_signature(
     Raises:
         ConfigurationError: The client secret is not base64.
     """
-    try:
-        key = base64.b64decode(client_secret, validate=True)
-    except ValueError as exc:
-        raise ConfigurationError("client_secret: expected base64, as Genesys has it") from exc
+    key = check_genesys_secret(client_secret)
     found = _SIGNATURE_INPUT.fullmatch(headers.get("signature-input", ""))
     if found is None:
         return False

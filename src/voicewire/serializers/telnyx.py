@@ -5,8 +5,9 @@ from typing import ClassVar, Literal
 from urllib.parse import quote
 
 from voicewire.errors import ConfigurationError, FrameDecodeError
-from voicewire.serializers.call import Call, HangUpRequest
+from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
 from voicewire.serializers.codecs import PCMU, AudioCodec, codec_named
+from voicewire.serializers.credentials import has_credentials
 from voicewire.serializers.fields import (
     Message,
     id_at,
@@ -15,7 +16,9 @@ from voicewire.serializers.fields import (
     shown_code_at,
     text_at,
 )
+from voicewire.serializers.markup import element, xml_answer
 from voicewire.serializers.media_stream import MediaStreamSerializer
+from voicewire.serializers.signatures import check_telnyx_key, is_telnyx_signature
 from voicewire.serializers.telephony import Handler, TelephonyParams
 
 Encoding = Literal["PCMU", "PCMA", "L16"]
@@ -60,6 +63,8 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
         call_control_id: str | None = None,
         api_key: str | None = None,
         params: InputParams | None = None,
+        *,
+        public_key: str | None = None,
     ) -> None:
         """Make a serializer for calls by Telnyx. It needs nothing but to hang up.
 
@@ -70,14 +75,39 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
             call_control_id: Where the application has read the start message itself.
             api_key: To hang up.
             params: What else there is to choose.
+            public_key: From Telnyx' portal, in base64: only Telnyx may ask what to do with a call.
+
+        Raises:
+            ConfigurationError: The public key is none.
+            MissingExtraError: A package for what the keys are for is not installed.
         """
         params = params or self.InputParams()
+        self._public_key = public_key
+        if public_key is not None:
+            check_telnyx_key(public_key)
         rate = params.telnyx_sample_rate
         inbound = _codec(outbound_encoding or params.outbound_encoding, rate)
         super().__init__(params, inbound, stream_id)
         self._outbound = _codec(inbound_encoding or params.inbound_encoding, rate)
         self._call_control_id = call_control_id
-        self._api_key = api_key if params.auto_hang_up else None
+        self._api_key: str | None = None
+        if params.auto_hang_up and has_credentials(type(self).__name__, api_key=api_key):
+            self._api_key = api_key
+
+    def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
+        if self._public_key is None or request.body is None:  # Streams are not signed.
+            return True
+        return is_telnyx_signature(
+            request.headers.get("telnyx-signature-ed25519", ""),
+            timestamp=request.headers.get("telnyx-timestamp", ""),
+            payload=request.body,
+            public_key=self._public_key,
+            now=now,
+        )
+
+    def start_answer(self, url: str, form: Mapping[str, str]) -> StartAnswer:
+        stream = {"url": url, "bidirectionalMode": "rtp", "bidirectionalCodec": "PCMU"}
+        return xml_answer(element("Connect", {}, element("Stream", stream)))
 
     def _opens_with(self, message: Message) -> bool:
         if message["event"] == "connected":

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from urllib.parse import quote
 
 from voicewire.errors import ConfigurationError
-from voicewire.serializers.call import Call, HangUpRequest
+from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
 from voicewire.serializers.codecs import PCMU, AudioCodec
 from voicewire.serializers.credentials import basic_authorization, has_credentials
 from voicewire.serializers.fields import (
@@ -15,7 +15,9 @@ from voicewire.serializers.fields import (
     optional_object_at,
     text_at,
 )
+from voicewire.serializers.markup import element, xml_answer
 from voicewire.serializers.media_stream import MediaStreamSerializer
+from voicewire.serializers.signatures import is_twilio_signature
 from voicewire.serializers.telephony import Handler, TelephonyParams
 
 STATUSES_IF_GONE = frozenset({404})
@@ -38,9 +40,12 @@ class TwilioFrameSerializer(MediaStreamSerializer):
 
         Attributes:
             twilio_sample_rate: Hertz; Twilio has only one.
+            verify_signatures: Whether only Twilio may open streams and ask for TwiML, where there
+                is an `auth_token` to tell by.
         """
 
         twilio_sample_rate: Literal[8000] = 8000
+        verify_signatures: bool = True
 
     def __init__(
         self,
@@ -62,7 +67,7 @@ class TwilioFrameSerializer(MediaStreamSerializer):
             stream_sid: Where the application has read the start message itself.
             call_sid: As above.
             account_sid: To hang up.
-            auth_token: To hang up.
+            auth_token: To hang up, and to know Twilio by its signatures.
             region: Where the account's calls are, such as `"ie1"`; together with `edge`.
             edge: Where to reach them, such as `"dublin"`.
             base_url: Of another server with the same HTTP API, instead of region and edge.
@@ -78,6 +83,7 @@ class TwilioFrameSerializer(MediaStreamSerializer):
         self._call_sid = call_sid
         self._account_sid = account_sid
         self._login: tuple[str, str] | None = None
+        self._signing_token = auth_token if params.verify_signatures else None
         self._base_url = base_url.rstrip("/") if base_url else _base_url(region, edge)
         if not params.auto_hang_up:
             return
@@ -91,6 +97,24 @@ class TwilioFrameSerializer(MediaStreamSerializer):
             self._login = (str(api_key_sid), str(api_key_secret))
         elif has_credentials(name, account_sid=account_sid, auth_token=auth_token):
             self._login = (str(account_sid), str(auth_token))
+
+    def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
+        if self._signing_token is None:
+            return True
+        return is_twilio_signature(
+            request.headers.get("x-twilio-signature", ""),
+            url=request.url,
+            auth_token=self._signing_token,
+            params=request.form if request.body else None,
+        )
+
+    def start_answer(self, url: str, form: Mapping[str, str]) -> StartAnswer:
+        parameters = "".join(
+            element("Parameter", {"name": name, "value": form[field]})
+            for name, field in (("from_number", "From"), ("to_number", "To"))
+            if field in form
+        )
+        return xml_answer(element("Connect", {}, element("Stream", {"url": url}, parameters)))
 
     def _opens_with(self, message: Message) -> bool:
         if message["event"] == "connected":

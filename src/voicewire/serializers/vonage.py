@@ -5,9 +5,10 @@ from typing import ClassVar, Literal
 
 from voicewire.errors import FrameDecodeError
 from voicewire.frames import Frame, PlayoutMarkFrame
-from voicewire.serializers.call import Call
+from voicewire.serializers.call import Call, ProviderRequest, StartAnswer
 from voicewire.serializers.codecs import codec_named, l16
 from voicewire.serializers.fields import Message, id_at, object_at, text_at
+from voicewire.serializers.signatures import is_vonage_signature
 from voicewire.serializers.strict_json import encode_json
 from voicewire.serializers.telephony import Handler, TelephonyParams, TelephonySerializer
 
@@ -38,14 +39,39 @@ class VonageFrameSerializer(TelephonySerializer):
 
         vonage_sample_rate: Literal[8000, 16000, 24000] = 16000
 
-    def __init__(self, params: InputParams | None = None) -> None:
+    def __init__(
+        self, params: InputParams | None = None, *, signature_secret: str | None = None
+    ) -> None:
         """Make a serializer for calls by Vonage. It needs nothing.
 
         Args:
             params: What there is to choose.
+            signature_secret: The account's: only Vonage may open connections and ask for NCCOs.
         """
         params = params or self.InputParams()
+        self._signature_secret = signature_secret
         super().__init__(params, l16(params.vonage_sample_rate))
+
+    def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
+        if self._signature_secret is None:
+            return True
+        return is_vonage_signature(
+            request.headers.get("authorization", ""),
+            signature_secret=self._signature_secret,
+            now=now,
+            payload=request.body or None,
+        )
+
+    def start_answer(self, url: str, form: Mapping[str, str]) -> StartAnswer:
+        names = {"uuid": "call_uuid", "from": "from_number", "to": "to_number"}
+        endpoint = {
+            "type": "websocket",
+            "uri": url,
+            "content-type": f"audio/l16;rate={self._inbound.sample_rate}",
+            "headers": {name: form[given] for given, name in names.items() if given in form},
+        }
+        answer = [{"action": "connect", "endpoint": [endpoint]}]
+        return StartAnswer("application/json", encode_json(answer))
 
     def mark(self, name: str) -> str | None:
         if not self._has_started:

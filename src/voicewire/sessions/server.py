@@ -18,6 +18,7 @@ from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
+from voicewire.transports.providers import refuse_stranger
 from voicewire.transports.websocket import RETRY_AFTER_SECS, check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
@@ -195,6 +196,9 @@ class VoiceServer(Listening):
         )
 
     def _admit(self, request: HandshakeRequest) -> Rejection | None:
+        stranger = refuse_stranger(self._params, request)
+        if stranger is not None:
+            return stranger
         limit = self._places.refusal(request.remote_address[0])
         if limit is None:
             return None

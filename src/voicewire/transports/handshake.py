@@ -66,6 +66,9 @@ class HandshakeRequest:
     query: Mapping[str, str] = field(repr=False)
     """Decoded; the last one wins where a name is repeated. May hold tokens: never log it."""
 
+    target: str = field(default="", repr=False)
+    """Path and query as they came. May hold tokens: never log it."""
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -108,7 +111,7 @@ class RequestHead:
         if "host" not in self.headers:
             raise BadHandshakeError("no Host header")
         path, query = _split_target(self.target)
-        return HandshakeRequest(remote_address, path, self.headers, query)
+        return HandshakeRequest(remote_address, path, self.headers, query, self.target)
 
 
 def parse_head(head: bytes) -> RequestHead | None:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from voicewire.transports.connect import ConnectEndpoint
 from voicewire.transports.pages import page_routes
 from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.providers import StartEndpoint
 
 
 def make_http_app(
@@ -26,6 +27,7 @@ def make_http_app(
     |---|---|
     | `/`, `/assets/...` | the talk page |
     | `/connect` | where and with which token a client connects |
+    | `/twilio/start` and so on | what tells a provider to connect a call to `/twilio` |
     | `/healthz` | 200: the process is up |
     | `/readyz` | 200 if a caller would be let in, else 503 |
 
@@ -50,6 +52,9 @@ def make_http_app(
         Route("/readyz", readyz),
         Route("/connect", connect.answer, methods=["POST", "OPTIONS"]),
     ]
+    for path, serializer in params.dialects.items():
+        endpoint = StartEndpoint(params, path, serializer)
+        routes.append(Route(f"{path}/start", endpoint.answer, methods=["GET", "POST"]))
     if params.talk_page:
         routes += page_routes()
     return Starlette(routes=routes, exception_handlers={HTTPException: _explain})

@@ -1,6 +1,7 @@
 """Everything that can be set on a transport, with its default and its bounds."""
 
 import logging
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from voicewire.errors import ConfigurationError
 from voicewire.params import Params
 from voicewire.rtvi.params import RTVIParams
 from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
+from voicewire.serializers.dialects import all_dialects
 from voicewire.transports.connect import ConnectHook
 from voicewire.vad import VADAnalyzer
 
@@ -108,7 +110,7 @@ class WebsocketParams(TransportParams):
     ping_interval_secs: float | None = Field(default=10.0, gt=0.0)
     ping_timeout_secs: float | None = Field(default=10.0, gt=0.0)
 
-    def serializer_for(self, path: str, subprotocol: str | None) -> FrameSerializer:
+    def serializer_for(self, path: str, subprotocols: Collection[str]) -> FrameSerializer:
         """Return what a client speaks that has connected like this; its own copy is to be made."""
         return self.serializer
 
@@ -139,8 +141,8 @@ class WebsocketServerParams(WebsocketParams):
     """What a WebSocket server can do, beside what every WebSocket connection can.
 
     Attributes:
-        dialects: What clients speak that connect at these paths; at all others, and those that ask
-            for no subprotocol of a dialect, it is what `serializer` says.
+        dialects: What clients speak that connect at these paths, or ask for a wire's subprotocol;
+            all others speak what `serializer` says.
         on_second_client: What becomes of a client that comes while another one is there:
             `"replace"` closes the old one, `"reject"` refuses the new one.
         allowed_origins: Web pages that may connect, such as `["https://example.com"]`; `["*"]` is
@@ -157,7 +159,7 @@ class WebsocketServerParams(WebsocketParams):
             which the server was called.
     """
 
-    dialects: dict[str, FrameSerializer] = Field(default_factory=dict)
+    dialects: dict[str, FrameSerializer] = Field(default_factory=all_dialects)
     rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
     on_second_client: Literal["replace", "reject"] = "replace"
     allowed_origins: list[str] | None = None
@@ -166,11 +168,10 @@ class WebsocketServerParams(WebsocketParams):
     connect_hook: ConnectHook | None = None
     public_url: str | None = Field(default=None, pattern=r"^wss?://")
 
-    def serializer_for(self, path: str, subprotocol: str | None) -> FrameSerializer:
+    def serializer_for(self, path: str, subprotocols: Collection[str]) -> FrameSerializer:
         if path in self.dialects:
             return self.dialects[path]
-        if subprotocol is not None:
-            for serializer in self.dialects.values():
-                if serializer.subprotocol == subprotocol:
-                    return serializer
+        for serializer in self.dialects.values():
+            if serializer.subprotocol in subprotocols:
+                return serializer
         return self.serializer

@@ -169,9 +169,8 @@ class WebsocketTransport(BaseTransport):
     def _introduce(self, connection: Connection) -> Introduction:
         """Hear a caller by what they have asked for: a path, or a subprotocol."""
         # Its own copy: what a serializer remembers of its peer is not for the next one.
-        serializer = copy.deepcopy(
-            self._params.serializer_for(connection.path, connection.subprotocol)
-        )
+        asked_for = [connection.subprotocol] if connection.subprotocol else []
+        serializer = copy.deepcopy(self._params.serializer_for(connection.path, asked_for))
         return Introduction(connection, serializer, clock=self._clock, stats=self.stats)
 
     async def _visit(

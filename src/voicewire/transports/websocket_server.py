@@ -12,6 +12,7 @@ from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.providers import refuse_stranger
 from voicewire.transports.websocket import (
     RETRY_AFTER_SECS,
     WebsocketTransport,
@@ -99,6 +100,9 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
             connection.abort()
 
     def _admit(self, request: HandshakeRequest) -> Rejection | None:
+        stranger = refuse_stranger(self._server_params, request)
+        if stranger is not None:
+            return stranger
         why = self._why_busy()
         if why is None:
             return None
