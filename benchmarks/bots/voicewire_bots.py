@@ -25,6 +25,7 @@ from voicewire.pipeline import InlineProcessor, Processor
 from voicewire.sessions import Bot, serve
 
 SAMPLE_RATE = 16000
+TELEPHONE_RATE = 8000
 MAX_SESSIONS = 10_000
 TALK_SECS = 30
 
@@ -80,6 +81,7 @@ BOTS: dict[str, tuple[Bot, bool]] = {
     "vad": (bot_of(MailboxEcho), True),
     "talker": (bot_of(Talker), False),
     "answer": (answer, True),
+    "telephone": (bot_of(MailboxEcho), False),
 }
 """By name: the bot, and whether there is Silero's voice activity detection on each caller."""
 
@@ -88,6 +90,7 @@ def main(name: str) -> None:
     bot, has_vad = BOTS[name]
     params = WebsocketServerParams(
         audio_in_enabled=True,
+        audio_in_sample_rate=TELEPHONE_RATE if name == "telephone" else SAMPLE_RATE,
         audio_out_enabled=True,
         audio_out_sample_rate=SAMPLE_RATE,
         vad_analyzer=SileroVADAnalyzer() if has_vad else None,
