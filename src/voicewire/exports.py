@@ -142,7 +142,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ExotelFrameSerializer",
         "FrameSerializer",
         "GenesysAudioHookSerializer",
-        "HangUpRequest",
+        "CallRequest",
         "PlivoFrameSerializer",
         "ProtobufFrameSerializer",
         "TelnyxFrameSerializer",

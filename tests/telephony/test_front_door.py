@@ -1,21 +1,17 @@
 """What providers ask before a call is connected, and who may connect one."""
 
-import asyncio
 import base64
 import hmac
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from xml.etree import ElementTree
 
 import httpx
 import pytest
-import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.sessions.serving import voice_server
+from tests.telephony.api import Api, serving
 from tests.transports.client import eventually
 from voicewire.frames import EndFrame
 from voicewire.pipeline import Pipeline, PipelineRunner, PipelineTask
@@ -121,35 +117,6 @@ async def test_a_body_that_is_too_long_is_refused() -> None:
     async with voice_server() as server:
         answer = await ask(f"{server.url}/twilio/start", content=b"a" * 70_000)
         assert answer.status_code == 413
-
-
-class Api:
-    """The provider's HTTP API."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = (await receive())["body"]
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.asked.append((scope["method"], scope["path"], headers, body))
-        status = self.statuses.pop(0)
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-
-@asynccontextmanager
-async def serving(api: Api) -> AsyncIterator[str]:
-    """Serve the API on a free port; yield its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    provider = uvicorn.Server(uvicorn.Config(api, log_level="error", lifespan="off"))
-    running = asyncio.create_task(provider.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        provider.should_exit = True
-        await running
 
 
 async def greet_and_end(transport: SessionTransport) -> None:

@@ -7,6 +7,7 @@ import click
 _COMMANDS = {
     "bench": ("voicewire.cli.bench.command", "Measure a server with many callers."),
     "call": ("voicewire.cli.call.command", "Call a server with recordings or a microphone."),
+    "dial": ("voicewire.cli.dial", "Call a telephone by way of a provider."),
     "serve": ("voicewire.cli.serve", "Serve a bot over WebSocket."),
     "setup": ("voicewire.cli.setup", "Fetch and check the models of the embedded bot."),
 }

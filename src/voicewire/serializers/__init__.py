@@ -2,7 +2,7 @@
 
 from voicewire.serializers.asterisk import AsteriskFrameSerializer
 from voicewire.serializers.base import FrameSerializer
-from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
+from voicewire.serializers.call import Call, CallRequest, ProviderRequest, StartAnswer
 from voicewire.serializers.exotel import ExotelFrameSerializer
 from voicewire.serializers.genesys import GenesysAudioHookSerializer
 from voicewire.serializers.plivo import PlivoFrameSerializer
@@ -14,10 +14,10 @@ from voicewire.serializers.vonage import VonageFrameSerializer
 __all__ = [
     "AsteriskFrameSerializer",
     "Call",
+    "CallRequest",
     "ExotelFrameSerializer",
     "FrameSerializer",
     "GenesysAudioHookSerializer",
-    "HangUpRequest",
     "PlivoFrameSerializer",
     "ProtobufFrameSerializer",
     "ProviderRequest",

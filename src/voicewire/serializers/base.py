@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from voicewire.frames import Frame
-from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
+from voicewire.serializers.call import Call, CallRequest, ProviderRequest, StartAnswer
 
 
 class FrameSerializer(ABC):
@@ -119,10 +119,20 @@ class FrameSerializer(ABC):
         """Return the message that ends the call; None where no message does."""
         return None
 
-    def hang_up_request(self) -> HangUpRequest | None:
+    def hang_up_request(self) -> CallRequest | None:
         """Return the HTTP request that ends the call.
 
         None where there is none, without the credentials for it, and before the call is known.
+        """
+        return None
+
+    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+        """Return the HTTP request that calls somebody; None without the credentials for it.
+
+        Args:
+            to_number: Who is called, as the provider writes numbers: `+15550100`.
+            from_number: One of the account's numbers.
+            url: Where the call is connected to when it is answered, `wss://...`.
         """
         return None
 

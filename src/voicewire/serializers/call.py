@@ -27,15 +27,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class HangUpRequest:
-    """The HTTP request that ends a call. Any status from 200 to 299 says that it is done.
+class CallRequest:
+    """The HTTP request that begins or ends a call. A status from 200 to 299 says that it is done.
 
     Attributes:
         method: `"POST"` or `"DELETE"`.
         url: Whole.
         headers: With the credentials in them.
         body: Empty where there is none.
-        statuses_if_gone: Statuses that mean that the call had ended before.
+        statuses_if_gone: Statuses that mean that the call to be ended had ended before.
     """
 
     method: str

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from voicewire.errors import FrameDecodeError
 from voicewire.frames import Frame, KeypadEntry, PlayoutMarkFrame
-from voicewire.serializers.call import Call, HangUpRequest, StartAnswer
+from voicewire.serializers.call import Call, CallRequest, StartAnswer
 from voicewire.serializers.codecs import PCMU, AudioCodec, l16
 from voicewire.serializers.credentials import basic_authorization, has_credentials
 from voicewire.serializers.fields import (
@@ -53,6 +53,8 @@ class PlivoFrameSerializer(MediaStreamSerializer):
         auth_id: str | None = None,
         auth_token: str | None = None,
         params: InputParams | None = None,
+        *,
+        base_url: str | None = None,
     ) -> None:
         """Make a serializer for calls by Plivo. It needs nothing but to hang up.
 
@@ -62,6 +64,7 @@ class PlivoFrameSerializer(MediaStreamSerializer):
             auth_id: To hang up.
             auth_token: To hang up.
             params: What else there is to choose.
+            base_url: Of another server with the same HTTP API.
 
         Raises:
             ConfigurationError: One of the credentials is missing.
@@ -70,6 +73,7 @@ class PlivoFrameSerializer(MediaStreamSerializer):
         rate = params.plivo_sample_rate
         super().__init__(params, PCMU if rate == PCMU.sample_rate else l16(rate), stream_id)
         self._call_uuid = call_id
+        self._base_url = (base_url or "https://api.plivo.com").rstrip("/")
         self._login: tuple[str, str] | None = None
         if params.auto_hang_up and has_credentials(
             type(self).__name__, auth_id=auth_id, auth_token=auth_token
@@ -100,17 +104,34 @@ class PlivoFrameSerializer(MediaStreamSerializer):
     def _opens_with(self, message: Message) -> bool:
         return "streamId" in optional_object_at(message, "start")
 
-    def hang_up_request(self) -> HangUpRequest | None:
+    def hang_up_request(self) -> CallRequest | None:
         call_id = self._call_id(self._call_uuid)
         if self._login is None or not call_id:
             return None
-        account = quote(self._login[0], safe="")
-        return HangUpRequest(
+        return CallRequest(
             "DELETE",
-            f"https://api.plivo.com/v1/Account/{account}/Call/{quote(call_id, safe='')}/",
+            f"{self._calls_url}{quote(call_id, safe='')}/",
             {"Authorization": basic_authorization(*self._login)},
             statuses_if_gone=STATUSES_IF_GONE,
         )
+
+    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+        if self._login is None:
+            return None
+        parts = urlsplit(url)
+        scheme = "https" if parts.scheme == "wss" else "http"
+        answer_url = f"{scheme}://{parts.netloc}{parts.path}/start"
+        call = {"from": from_number, "to": to_number, "answer_url": answer_url}
+        headers = {
+            "Authorization": basic_authorization(*self._login),
+            "Content-Type": "application/json",
+        }
+        return CallRequest("POST", self._calls_url, headers, encode_json(call).encode())
+
+    @property
+    def _calls_url(self) -> str:
+        assert self._login is not None  # noqa: S101 - nobody asks without
+        return f"{self._base_url}/v1/Account/{quote(self._login[0], safe='')}/Call/"
 
     def _read_start(self, message: Message) -> tuple[Call, AudioCodec, AudioCodec]:
         start = object_at(message, "start")

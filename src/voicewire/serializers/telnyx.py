@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from urllib.parse import quote
 
 from voicewire.errors import ConfigurationError, FrameDecodeError
-from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
+from voicewire.serializers.call import Call, CallRequest, ProviderRequest, StartAnswer
 from voicewire.serializers.codecs import PCMU, AudioCodec, codec_named
 from voicewire.serializers.credentials import has_credentials
 from voicewire.serializers.fields import (
@@ -19,6 +19,7 @@ from voicewire.serializers.fields import (
 from voicewire.serializers.markup import element, xml_answer
 from voicewire.serializers.media_stream import MediaStreamSerializer
 from voicewire.serializers.signatures import check_telnyx_key, is_telnyx_signature
+from voicewire.serializers.strict_json import encode_json
 from voicewire.serializers.telephony import Handler, TelephonyParams
 
 Encoding = Literal["PCMU", "PCMA", "L16"]
@@ -65,6 +66,8 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
         params: InputParams | None = None,
         *,
         public_key: str | None = None,
+        connection_id: str | None = None,
+        base_url: str | None = None,
     ) -> None:
         """Make a serializer for calls by Telnyx. It needs nothing but to hang up.
 
@@ -75,6 +78,8 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
             call_control_id: Where the application has read the start message itself.
             api_key: To hang up.
             params: What else there is to choose.
+            connection_id: Of the application in Telnyx' portal, to call somebody.
+            base_url: Of another server with the same HTTP API.
             public_key: From Telnyx' portal, in base64: only Telnyx may ask what to do with a call.
 
         Raises:
@@ -83,6 +88,8 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
         """
         params = params or self.InputParams()
         self._public_key = public_key
+        self._connection_id = connection_id
+        self._base_url = (base_url or "https://api.telnyx.com").rstrip("/")
         if public_key is not None:
             check_telnyx_key(public_key)
         rate = params.telnyx_sample_rate
@@ -114,17 +121,33 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
             return "version" in message and "protocol" not in message
         return "call_control_id" in optional_object_at(message, "start")
 
-    def hang_up_request(self) -> HangUpRequest | None:
+    def hang_up_request(self) -> CallRequest | None:
         call_id = self._call_id(self._call_control_id)
         if not self._api_key or not call_id:
             return None
-        return HangUpRequest(
-            "POST",
-            f"https://api.telnyx.com/v2/calls/{quote(call_id, safe=':')}/actions/hangup",
-            {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"},
-            b"{}",
-            STATUSES_IF_GONE,
-        )
+        resource = f"calls/{quote(call_id, safe=':')}/actions/hangup"
+        return self._request(resource, "{}", STATUSES_IF_GONE)
+
+    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+        if not self._api_key or not self._connection_id:
+            return None
+        call = {
+            "connection_id": self._connection_id,
+            "to": to_number,
+            "from": from_number,
+            "stream_url": url,
+            "stream_track": "inbound_track",
+            "stream_bidirectional_mode": "rtp",
+            "stream_bidirectional_codec": self._outbound.name,
+        }
+        return self._request("calls", encode_json(call))
+
+    def _request(
+        self, resource: str, body: str, statuses_if_gone: frozenset[int] = frozenset()
+    ) -> CallRequest:
+        headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"}
+        url = f"{self._base_url}/v2/{resource}"
+        return CallRequest("POST", url, headers, body.encode(), statuses_if_gone)
 
     def _read_start(self, message: Message) -> tuple[Call, AudioCodec, AudioCodec]:
         start = object_at(message, "start")

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from voicewire.errors import ConfigurationError
-from voicewire.serializers.call import Call, HangUpRequest, ProviderRequest, StartAnswer
+from voicewire.serializers.call import Call, CallRequest, ProviderRequest, StartAnswer
 from voicewire.serializers.codecs import PCMU, AudioCodec
 from voicewire.serializers.credentials import basic_authorization, has_credentials
 from voicewire.serializers.fields import (
@@ -121,22 +121,31 @@ class TwilioFrameSerializer(MediaStreamSerializer):
             return "protocol" in message
         return "streamSid" in message and "callSid" in optional_object_at(message, "start")
 
-    def hang_up_request(self) -> HangUpRequest | None:
+    def hang_up_request(self) -> CallRequest | None:
         call_sid = self._call_id(self._call_sid)
         if self._login is None or not call_sid:
             return None
+        resource = f"Calls/{quote(call_sid, safe='')}.json"
+        return self._request(resource, b"Status=completed", STATUSES_IF_GONE)
+
+    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+        if self._login is None:
+            return None
+        numbers = {"From": from_number, "To": to_number}
+        form = {**numbers, "Twiml": self.start_answer(url, numbers).body}
+        return self._request("Calls.json", urlencode(form).encode())
+
+    def _request(
+        self, resource: str, body: bytes, statuses_if_gone: frozenset[int] = frozenset()
+    ) -> CallRequest:
+        assert self._login is not None  # noqa: S101 - nobody asks without
         account = quote(str(self._account_sid), safe="")
-        path = f"2010-04-01/Accounts/{account}/Calls/{quote(call_sid, safe='')}.json"
-        return HangUpRequest(
-            "POST",
-            f"{self._base_url}/{path}",
-            {
-                "Authorization": basic_authorization(*self._login),
-                "Content-Type": "application/x-www-form-urlencoded",
-            },
-            b"Status=completed",
-            STATUSES_IF_GONE,
-        )
+        headers = {
+            "Authorization": basic_authorization(*self._login),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        url = f"{self._base_url}/2010-04-01/Accounts/{account}/{resource}"
+        return CallRequest("POST", url, headers, body, statuses_if_gone)
 
     def _read_start(self, message: Message) -> tuple[Call, AudioCodec, AudioCodec]:
         start = object_at(message, "start")

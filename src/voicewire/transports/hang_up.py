@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from voicewire.serializers import HangUpRequest
+from voicewire.serializers import CallRequest
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ ATTEMPTS = 2
 RETRY_SECS = 0.5
 
 
-async def hang_up(request: HangUpRequest) -> bool:
+async def hang_up(request: CallRequest) -> bool:
     """Return whether the call has ended: by this, or before. What went wrong is logged, no more."""
     import httpx2  # Of the extra `telephony`: whoever gave credentials has it.
 
