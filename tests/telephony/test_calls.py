@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.conversations.stage import at_microphone
+from tests.transports.client import eventually
 from voicewire.audio.resample import StreamNormalizer
 from voicewire.bots import embedded
 from voicewire.services.local.voice import VOICE_SAMPLE_RATE, HibariEngine
@@ -53,18 +55,36 @@ async def heard(phone: SimulatedPhone, begins_at: int = 0) -> str:
     return (await WhisperEngine.shared().transcribe(mono)).text
 
 
-async def call(server: VoiceServer, line: PhoneLine, path: str, question: bytes) -> None:
-    """Hear the greeting, interrupt the list of what it can do, ask, hear the answer, hang up."""
+@dataclass(frozen=True)
+class Script:
+    """What a caller says: mono s16le at 16 kHz."""
+
+    question: bytes
+    long_question: bytes
+    interruption: bytes
+
+
+async def call(server: VoiceServer, line: PhoneLine, path: str, script: Script) -> None:
+    """Hear the greeting, press keys, ask, hear the answer, cut another one off, hang up."""
     async with SimulatedPhone(server.url + path, line) as phone:
         await phone.wait_until_silent()
         assert "voice" in (await heard(phone)).lower()
         greeted = len(phone.played)
         await phone.press("1#")
-        asked_at = await phone.say(question)
+        asked_at = await phone.say(script.question)
         await phone.wait_until_heard(after=asked_at)
         await phone.wait_until_silent()
         answer = await heard(phone, greeted)
         assert re.search(r"56|fifty.?six", answer.lower()), answer
+        asked_at = await phone.say(script.long_question)
+        await phone.wait_until_heard(after=asked_at)
+        await asyncio.sleep(1.0)
+        interrupted_at = phone.now()
+        phone.start_saying(script.interruption)
+        await eventually(
+            lambda: any(order.kind == "clear" for at, order in phone.orders if at > asked_at)
+        )
+        assert phone.heard_at - interrupted_at < 1.0
         await phone.hang_up()
 
 
@@ -83,11 +103,15 @@ def outcomes() -> dict[str, BaseException | None]:
         server = VoiceServer(bot, host="127.0.0.1", port=0, params=embedded.transport_params)
         free = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(HibariEngine.shared().ready(), WhisperEngine.shared().ready())
-        question = await spoken("What is seven times eight?")
+        script = Script(
+            await spoken("What is seven times eight?"),
+            await spoken("What can you do?"),
+            await spoken("Please stop."),
+        )
 
         async def make(line: PhoneLine, *, detected: bool) -> None:
             async with free:
-                await call(server, line, "/detect" if detected else line.path, question)
+                await call(server, line, "/detect" if detected else line.path, script)
             made = calls[line.path[1:]]
             assert made.provider == line.path[1:]
             assert (made.from_number or "") == line.caller
