@@ -60,6 +60,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "LLMMessagesFrame",
         "LLMMessagesUpdateFrame",
         "LLMRunFrame",
+        "LLMSetToolChoiceFrame",
+        "LLMSetToolsFrame",
         "LLMSpeculationFrame",
         "LLMTextFrame",
         "LLMUpdateSettingsFrame",

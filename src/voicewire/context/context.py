@@ -34,6 +34,7 @@ class LLMContext:
     ) -> None:
         self.messages: list[Message] = list(messages)
         self.tool_choice = tool_choice
+        self.tools = ToolsSchema()
         self.set_tools(tools)
 
     def get_messages(self) -> list[Message]:
@@ -63,14 +64,21 @@ class LLMContext:
                 return index
         return 0
 
-    def set_tools(self, tools: "ToolsSchema | Iterable[Tool]") -> None:
+    def set_tools(self, tools: "ToolsSchema | Iterable[Tool]", *, keeps_own: bool = False) -> None:
         """Offer these tools, instead of those so far.
+
+        Args:
+            tools: What the model may call.
+            keeps_own: Whether those stay that have a handler here; of two with one name, they do.
 
         Raises:
             ConfigurationError: A function lacks type hints, or two have one name.
         """
         given = tools.standard_tools if isinstance(tools, ToolsSchema) else tools
-        self.tools = ToolsSchema([schema_of(each) for each in given])
+        own = [each for each in self.tools.standard_tools if each.handler] if keeps_own else []
+        taken = {each.name for each in own}
+        others = [schema_of(each) for each in given]
+        self.tools = ToolsSchema([*own, *(each for each in others if each.name not in taken)])
 
     def set_tool_choice(self, tool_choice: str | dict[str, Any] | None) -> None:
         """Say whether the model has to call a tool."""

@@ -39,6 +39,8 @@ from voicewire.frames.llm import (
     LLMMessagesFrame,
     LLMMessagesUpdateFrame,
     LLMRunFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
     LLMSpeculationFrame,
     Message,
 )
@@ -128,6 +130,8 @@ __all__ = [
     "LLMMessagesFrame",
     "LLMMessagesUpdateFrame",
     "LLMRunFrame",
+    "LLMSetToolChoiceFrame",
+    "LLMSetToolsFrame",
     "LLMSpeculationFrame",
     "LLMTextFrame",
     "LLMUpdateSettingsFrame",

@@ -68,6 +68,30 @@ class LLMMessagesUpdateFrame(DataFrame):
 
 
 @dataclass(slots=True, eq=False)
+class LLMSetToolsFrame(DataFrame):
+    """Offer these functions to the language model from now on.
+
+    Attributes:
+        tools: Descriptions of functions, as in `LLMContext(tools=...)`.
+        keeps_own: Whether those stay that run in this program.
+    """
+
+    tools: Any
+    keeps_own: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class LLMSetToolChoiceFrame(DataFrame):
+    """Whether the language model may, must or must not call functions from now on.
+
+    Attributes:
+        tool_choice: `"auto"`, `"none"`, `"required"`, or a function in OpenAI's form.
+    """
+
+    tool_choice: str | dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
 class LLMRunFrame(DataFrame):
     """Answer the conversation as it stands."""
 

@@ -18,6 +18,8 @@ from voicewire.frames import (
     LLMMessagesFrame,
     LLMMessagesUpdateFrame,
     LLMRunFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
     LLMSpeculationFrame,
     Message,
     StartFrame,
@@ -144,6 +146,10 @@ class LLMUserAggregator(EventEmitter, InlineProcessor):
             self._ask()
         elif isinstance(frame, LLMMessagesAppendFrame | LLMMessagesUpdateFrame):
             self._change(frame)
+        elif isinstance(frame, LLMSetToolsFrame):
+            self.context.set_tools(frame.tools, keeps_own=frame.keeps_own)
+        elif isinstance(frame, LLMSetToolChoiceFrame):
+            self.context.set_tool_choice(frame.tool_choice)
         else:
             if isinstance(frame, UserStartedSpeakingFrame | UserStoppedSpeakingFrame):
                 self._hear_of_turn(frame)

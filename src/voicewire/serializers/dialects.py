@@ -5,6 +5,7 @@ from voicewire.serializers.base import FrameSerializer
 from voicewire.serializers.detect import DetectSerializer
 from voicewire.serializers.exotel import ExotelFrameSerializer
 from voicewire.serializers.genesys import GenesysAudioHookSerializer
+from voicewire.serializers.openai_realtime import OpenAIRealtimeSerializer
 from voicewire.serializers.plivo import PlivoFrameSerializer
 from voicewire.serializers.protobuf import ProtobufFrameSerializer
 from voicewire.serializers.telnyx import TelnyxFrameSerializer
@@ -29,7 +30,6 @@ def all_dialects() -> dict[str, FrameSerializer]:
             AsteriskFrameSerializer(),
         )
     }
-    return {
-        **dialects,
-        "/detect": DetectSerializer([*dialects.values(), ProtobufFrameSerializer()]),
-    }
+    dialects["/v1/realtime"] = OpenAIRealtimeSerializer()
+    detect = DetectSerializer([*dialects.values(), ProtobufFrameSerializer()])
+    return {**dialects, "/detect": detect}

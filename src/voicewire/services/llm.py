@@ -29,6 +29,8 @@ from voicewire.frames import (
     LLMMessagesFrame,
     LLMMessagesUpdateFrame,
     LLMRunFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
     LLMSpeculationFrame,
     LLMTextFrame,
     LLMUpdateSettingsFrame,
@@ -114,6 +116,8 @@ class LLMService(Service[LLMSettings]):
         LLMMessagesAppendFrame,
         LLMMessagesUpdateFrame,
         LLMRunFrame,
+        LLMSetToolChoiceFrame,
+        LLMSetToolsFrame,
         LLMConfigureOutputFrame,
         LLMUpdateSettingsFrame,
         FunctionCallResultFrame,
@@ -260,6 +264,10 @@ class LLMService(Service[LLMSettings]):
             self.context.add_messages(frame.messages)
             if frame.run_llm:
                 await self._answer(self.context)
+        elif isinstance(frame, LLMSetToolsFrame):
+            self.context.set_tools(frame.tools, keeps_own=frame.keeps_own)
+        elif isinstance(frame, LLMSetToolChoiceFrame):
+            self.context.set_tool_choice(frame.tool_choice)
         elif isinstance(frame, LLMConfigureOutputFrame):
             self._skips_tts = frame.skip_tts
             self.push(frame, direction)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from voicewire.audio.pcm import duration_secs, mix_channels
 from voicewire.audio.resample import StreamNormalizer
@@ -14,7 +15,6 @@ from voicewire.frames import (
     PlayoutMarkFrame,
     TextFrame,
 )
-from voicewire.rtvi.visit import RTVIVisit
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.params import TransportParams
@@ -33,6 +33,18 @@ OTHER_BYTES_PER_SEC = 32_000
 """What messages without audio count as: as much as 16 kHz audio of their length."""
 
 
+class Visit(Protocol):
+    """Acts on what clients ask for in messages: RTVI, or OpenAI's Realtime API."""
+
+    def take(self, content: Any) -> list[Frame] | None:
+        """Return what goes into the pipeline; None for a message that is none of theirs."""
+        ...
+
+    def close(self) -> None:
+        """Forget the client."""
+        ...
+
+
 class Inbound:
     """One client's way in. Holds nothing of any other client.
 
@@ -45,7 +57,7 @@ class Inbound:
         on_vad_event: Told when the caller starts and stops to speak.
         on_mark: Told when the client has played what was sent before a mark.
         reply: Sends what the wire itself answers.
-        rtvi: Acts on messages of RTVI; None where they are nothing special.
+        visit: Acts on what the client asks for; None where messages are nothing special.
         echo_guard: Hears what voice activity detection hears; None where there is none.
     """
 
@@ -60,7 +72,7 @@ class Inbound:
         on_vad_event: Callable[[VADEvent], None],
         on_mark: Callable[[str], None],
         reply: Callable[[bytes | str], None],
-        rtvi: RTVIVisit | None = None,
+        visit: Visit | None = None,
         echo_guard: EchoGuard | None = None,
     ) -> None:
         self._serializer = serializer
@@ -71,7 +83,7 @@ class Inbound:
         self._push = push
         self._on_mark = on_mark
         self._reply = reply
-        self._rtvi = rtvi
+        self._visit = visit
         self._echo_guard = echo_guard
         self._converter = StreamNormalizer(params.audio_in_sample_rate, params.audio_in_channels)
         self._sample_rates: set[int] = set()
@@ -103,8 +115,8 @@ class Inbound:
         """Forget the client; nothing of it is emitted any more."""
         if self._vad is not None:
             self._vad.close()
-        if self._rtvi is not None:
-            self._rtvi.close()
+        if self._visit is not None:
+            self._visit.close()
 
     def _deserialize(self, message: bytes | str) -> Frame | None:
         try:
@@ -128,8 +140,8 @@ class Inbound:
                 "text_not_enabled",
                 f"{type(frame).__name__} from a client; set text_in_enabled=True to take it",
             )
-        if isinstance(frame, InputTransportMessageFrame) and self._rtvi is not None:
-            asked = self._rtvi.take(frame.message)
+        if isinstance(frame, InputTransportMessageFrame) and self._visit is not None:
+            asked = self._visit.take(frame.message)
             if asked is not None:
                 return sum(map(self._take_asked, asked))
         self._push(frame)

@@ -139,7 +139,7 @@ class Outbound:
         self._marks = Marks() if serializer.has_marks else None
         self._spoken = Spoken()
         self._player = PLAIN
-        self._may_resample = params.audio_out_sample_rate is None and not is_mono
+        self._may_resample = params.audio_out_sample_rate is None or is_mono
         self._is_bot_speaking = False
         self._is_pumping = False
         self._is_ending = False

@@ -10,18 +10,20 @@ from typing import Any, ClassVar
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
 from voicewire.frames import ClientConnectedFrame, OutputTransportMessageUrgentFrame
+from voicewire.openai_realtime import RealtimeVisit
 from voicewire.pipeline import ProcessorSetup
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.rtvi.messages import ClientReady, Json, PlayoutData, message
 from voicewire.rtvi.visit import RTVIVisit
 from voicewire.serializers import Call, FrameSerializer
+from voicewire.serializers.openai_realtime import OpenAIRealtimeSerializer
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.hang_up import hang_up
-from voicewire.transports.inbound import Inbound
+from voicewire.transports.inbound import Inbound, Visit
 from voicewire.transports.introduction import Introduction
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketParams, WebsocketServerParams
@@ -235,8 +237,12 @@ class WebsocketTransport(BaseTransport):
             events=self.output(),
             echo_guard=echo_guard,
         )
-        rtvi = self._make_rtvi_visit(params, serializer, outbound)
-        self.rtvi.begin(rtvi)
+        visit: Visit | None
+        if isinstance(serializer, OpenAIRealtimeSerializer):
+            visit = self._make_realtime_visit(connection, serializer, outbound)
+        else:
+            visit = self._make_rtvi_visit(params, serializer, outbound)
+            self.rtvi.begin(visit)
         return CallerSession(
             client=client,
             inbound=Inbound(
@@ -248,7 +254,7 @@ class WebsocketTransport(BaseTransport):
                 on_vad_event=echo_guard.on_vad_event if echo_guard else on_vad_event,
                 on_mark=outbound.played_mark,
                 reply=connection.send,
-                rtvi=rtvi,
+                visit=visit,
                 echo_guard=echo_guard,
             ),
             outbound=outbound,
@@ -297,6 +303,26 @@ class WebsocketTransport(BaseTransport):
             on_ready=client_is_ready,
             on_playout=client_has_played,
         )
+
+    def _make_realtime_visit(
+        self, connection: Connection, serializer: OpenAIRealtimeSerializer, outbound: Outbound
+    ) -> RealtimeVisit:
+        assert self._setup is not None  # noqa: S101 - as above
+        visit = RealtimeVisit(
+            serializer,
+            model=connection.query.get("model", "voicewire"),
+            send=outbound.send_now,
+            hooks=self._setup.hooks,
+            output=self.output(),
+            on_rate=lambda rate: outbound.play_on(Player(sample_rate=rate, flush=flushed)),
+            on_played=lambda stream_id, secs: outbound.played(PlayoutReport(stream_id, secs, 0.0)),
+        )
+
+        def flushed(stream_id: int) -> None:
+            visit.flushed(stream_id)
+
+        outbound.play_on(Player(flush=flushed))
+        return visit
 
     def _let_rest(self, connection: Connection, secs: float) -> None:
         self.stats.rests += 1
