@@ -255,7 +255,8 @@ class Reporter:
     def _interrupt(self, frame: InterruptionFrame) -> None:
         self._finish("cancelled", reason=self._cancel_reason)
         self._cancel_reason = "turn_detected"
-        self.is_answer_due = False
+        if self._session.detects_turns:  # Else what was committed is what interrupts.
+            self.is_answer_due = False
 
     def _call_function(self, frame: FunctionCallInProgressFrame) -> None:
         if all(each.name != frame.function_name for each in self._session.tools):

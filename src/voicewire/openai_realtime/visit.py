@@ -196,18 +196,19 @@ class RealtimeVisit:
         return []
 
     def _commit(self, content: Json) -> list[Frame]:
-        silence = self._audio(bytes(num_bytes(TRAILING_SILENCE_SECS, self._input_rate, 1)))
+        silence = bytes(num_bytes(TRAILING_SILENCE_SECS, self._input_rate, 1))
         if self._session.detects_turns:
-            return [silence]
+            return [self._audio(silence)]
         if len(self._held) < num_bytes(MIN_COMMIT_SECS, self._input_rate, 1):
             raise RequestError(
                 "input_audio_buffer_commit_empty",
                 f"expected at least {1000 * MIN_COMMIT_SECS:g} ms of audio in the buffer",
             )
-        said = self._audio(bytes(self._held))
+        # In one piece: of what came before a voice was noticed, only a little is kept.
+        said = self._audio(bytes(self._held) + silence)
         self._held.clear()
         self._reporter.commit()
-        return [said, silence]
+        return [said]
 
     def _clear(self, content: Json) -> list[Frame]:
         self._held.clear()

@@ -52,6 +52,7 @@ class OpenAIRealtimeSerializer(FrameSerializer):
         self.holds_audio = False
         self.sent_secs = 0.0
         self._numbers = itertools.count(1)
+        self._replies: list[bytes | str] = []
 
     @property
     def sample_rate(self) -> int:
@@ -76,10 +77,28 @@ class OpenAIRealtimeSerializer(FrameSerializer):
                 return self._event(message)
         return None
 
+    def take_replies(self) -> list[bytes | str]:
+        replies, self._replies = self._replies, []
+        return replies
+
     def deserialize(self, data: bytes | str) -> Frame:
+        try:
+            return self._deserialize(data)
+        except FrameDecodeError as exc:
+            error = {
+                "type": "invalid_request_error",
+                "code": exc.kind,
+                "message": str(exc),
+                "param": None,
+                "event_id": None,
+            }
+            self._replies.append(self._event({"type": "error", "error": error}))
+            raise
+
+    def _deserialize(self, data: bytes | str) -> Frame:
         if isinstance(data, bytes):
             raise FrameDecodeError("binary_message", "a binary message; this wire has only text")
-        message = decode_json(data)
+        message = decode_json(data, may_be_long=True)
         if not isinstance(message, dict):
             raise FrameDecodeError("not_an_object", "the JSON is no object; expected one")
         is_audio = message.get("type") == APPEND and isinstance(message.get("audio"), str)
