@@ -38,7 +38,7 @@ LINES: tuple[type[Any], ...] = (
     AsteriskLine,
 )
 
-AT_ONCE = 3
+AT_ONCE = 4
 """Calls at a time: as many as two cores answer without keeping anybody waiting."""
 
 
