@@ -45,6 +45,7 @@ from voicewire.serializers import ProtobufFrameSerializer
 from voicewire.services.llm import LLMService
 from voicewire.services.stt import SegmentedSTTService
 from voicewire.services.tts import TTSService
+from voicewire.transports.connection import Connection
 from voicewire.transports.websocket_server import WebsocketServerTransport
 
 pytestmark = pytest.mark.anyio
@@ -210,6 +211,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_next_one_hears() ->
                 await served.say(message("x" * 50_000))
             await eventually(lambda: served.transport.stats.lagging_clients)
             connection = served.client._connection
+            assert isinstance(connection, Connection)
             assert connection.num_buffered_bytes < 300_000
             began = time.monotonic()
             async with Caller(served.url) as second:

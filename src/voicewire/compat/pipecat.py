@@ -75,6 +75,10 @@ _SERVER: Names = {
     "SingleClientWebsocketServerTransport": "voicewire.compat.transports:WebsocketServerTransport",
 }
 
+_FASTAPI: Names = _from(
+    "voicewire.transports.asgi", "FastAPIWebsocketParams", "FastAPIWebsocketTransport"
+)
+
 _TASK: Names = {
     **_from("voicewire.compat.pipeline", "PipelineParams", "PipelineTask"),
     "PipelineWorker": "voicewire.compat.pipeline:PipelineTask",
@@ -138,7 +142,9 @@ TABLE: Mapping[str, Names] = {
     "pipecat.transports.base_transport": _from(
         "voicewire.transports", "BaseTransport", "TransportParams"
     ),
+    "pipecat.transports.network.fastapi_websocket": _FASTAPI,
     "pipecat.transports.network.websocket_server": _SERVER,
+    "pipecat.transports.websocket.fastapi": _FASTAPI,
     "pipecat.transports.websocket.server": _SERVER,
     "pipecat.turns.user_start": _from(
         "voicewire.turns",

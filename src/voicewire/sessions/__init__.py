@@ -4,6 +4,6 @@ from voicewire.sessions.limits import Limits
 from voicewire.sessions.server import VoiceServer
 from voicewire.sessions.serving import serve
 from voicewire.sessions.session import Bot, Session
-from voicewire.sessions.transport import SessionTransport
+from voicewire.transports.session import SessionTransport
 
 __all__ = ["Bot", "Limits", "Session", "SessionTransport", "VoiceServer", "serve"]

@@ -9,9 +9,9 @@ from voicewire.clock import Clock
 from voicewire.errors import ConfigurationError
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.pipeline.signals import leave_signals_alone
-from voicewire.sessions.transport import SessionTransport
 from voicewire.transports import ClientConnection, TransportStats, WebsocketServerParams
-from voicewire.transports.connection import Connection
+from voicewire.transports.caller_connection import CallerConnection
+from voicewire.transports.session import SessionTransport
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Session:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: CallerConnection,
         bot: Bot,
         *,
         params: WebsocketServerParams,

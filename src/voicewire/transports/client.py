@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from voicewire.transports.connection import Connection
+from voicewire.transports.caller_connection import CallerConnection
 
 
 class ClientConnection:
     """A caller's connection: who it is, and the means to write to it past the pipeline."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: CallerConnection) -> None:
         self._connection = connection
 
     def __repr__(self) -> str:

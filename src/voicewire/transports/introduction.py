@@ -8,7 +8,7 @@ from voicewire.clock import Clock
 from voicewire.errors import FrameDecodeError, SessionClosed
 from voicewire.pipeline.owner import wait_at_most
 from voicewire.serializers import FrameSerializer
-from voicewire.transports.connection import Connection
+from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.receiver import MessageReceiver
 from voicewire.transports.stats import TransportStats
 
@@ -44,7 +44,7 @@ class Introduction:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: CallerConnection,
         serializer: FrameSerializer,
         *,
         clock: Clock,

@@ -19,8 +19,8 @@ from voicewire.serializers import Call, FrameSerializer
 from voicewire.serializers.openai_realtime import OpenAIRealtimeSerializer
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
+from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.client import ClientConnection
-from voicewire.transports.connection import Connection
 from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.hang_up import hang_up
 from voicewire.transports.inbound import Inbound, Visit
@@ -152,7 +152,7 @@ class WebsocketTransport(BaseTransport):
     def _abort_callers(self) -> None:
         """Drop the connections of those who have not said goodbye in time."""
 
-    def _say_goodbye(self, connection: Connection, code: int, reason: str) -> None:
+    def _say_goodbye(self, connection: CallerConnection, code: int, reason: str) -> None:
         """Close a connection; a wire that has a message for it gets time to answer."""
         serializer = self._introduction.serializer if self._introduction else None
         goodbye = None if serializer is None else serializer.goodbye()
@@ -162,13 +162,13 @@ class WebsocketTransport(BaseTransport):
             connection.send(goodbye)
             self._clock.call_later(GOODBYE_SECS, lambda: connection.close(code, reason))
 
-    def _start_visit(self, visit: Coroutine[Any, Any, None], connection: Connection) -> None:
+    def _start_visit(self, visit: Coroutine[Any, Any, None], connection: CallerConnection) -> None:
         assert self._setup is not None  # noqa: S101 - a client can only come after `open`
         task = self._setup.tasks.create(visit, name=f"client {connection.id}")
         self._visits.add(task)
         task.add_done_callback(self._visits.discard)
 
-    def _introduce(self, connection: Connection) -> Introduction:
+    def _introduce(self, connection: CallerConnection) -> Introduction:
         """Hear a caller by what they have asked for: a path, or a subprotocol."""
         # Its own copy: what a serializer remembers of its peer is not for the next one.
         asked_for = [connection.subprotocol] if connection.subprotocol else []
@@ -176,7 +176,7 @@ class WebsocketTransport(BaseTransport):
         return Introduction(connection, serializer, clock=self._clock, stats=self.stats)
 
     async def _visit(
-        self, connection: Connection, client: ClientConnection, introduction: Introduction
+        self, connection: CallerConnection, client: ClientConnection, introduction: Introduction
     ) -> None:
         """See one caller through who has been introduced, from hello to goodbye."""
         self._introduction = introduction
@@ -216,7 +216,7 @@ class WebsocketTransport(BaseTransport):
             )
 
     def _make_session(
-        self, connection: Connection, client: ClientConnection, serializer: FrameSerializer
+        self, connection: CallerConnection, client: ClientConnection, serializer: FrameSerializer
     ) -> CallerSession:
         assert self._setup is not None  # noqa: S101 - a client can only come after `open`
         params = self._params
@@ -305,7 +305,7 @@ class WebsocketTransport(BaseTransport):
         )
 
     def _make_realtime_visit(
-        self, connection: Connection, serializer: OpenAIRealtimeSerializer, outbound: Outbound
+        self, connection: CallerConnection, serializer: OpenAIRealtimeSerializer, outbound: Outbound
     ) -> RealtimeVisit:
         assert self._setup is not None  # noqa: S101 - as above
         visit = RealtimeVisit(
@@ -324,7 +324,7 @@ class WebsocketTransport(BaseTransport):
         outbound.play_on(Player(flush=flushed))
         return visit
 
-    def _let_rest(self, connection: Connection, secs: float) -> None:
+    def _let_rest(self, connection: CallerConnection, secs: float) -> None:
         self.stats.rests += 1
         connection.rest(secs)
 

@@ -3,8 +3,9 @@
 from voicewire.clock import Clock
 from voicewire.frames import EndFrame
 from voicewire.pipeline import FrameDirection
-from voicewire.transports import ClientConnection, WebsocketServerParams
-from voicewire.transports.connection import Connection
+from voicewire.transports.caller_connection import CallerConnection
+from voicewire.transports.client import ClientConnection
+from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.websocket import WebsocketTransport
 
 
@@ -17,9 +18,15 @@ class SessionTransport(WebsocketTransport):
     """
 
     def __init__(
-        self, connection: Connection, *, params: WebsocketServerParams, clock: Clock
+        self,
+        connection: CallerConnection,
+        *,
+        params: WebsocketServerParams,
+        clock: Clock,
+        input_name: str | None = None,
+        output_name: str | None = None,
     ) -> None:
-        super().__init__(params=params, clock=clock)
+        super().__init__(params=params, clock=clock, input_name=input_name, output_name=output_name)
         self._connection = connection
         self._client = ClientConnection(connection)
 
@@ -67,6 +74,7 @@ class SessionTransport(WebsocketTransport):
         self._connection.abort()
 
     async def _see_through(self) -> None:
-        assert self._introduction is not None  # noqa: S101 - the bot is called after `hear_out`
-        await self._visit(self._connection, self._client, self._introduction)
+        is_known = self._introduction is not None or await self.hear_out()
+        if is_known and self._introduction is not None:
+            await self._visit(self._connection, self._client, self._introduction)
         self.ask_to_end()

@@ -1,0 +1,173 @@
+"""Many callers within somebody's own ASGI application."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from voicewire.clock import Clock, MonotonicClock
+from voicewire.sessions.limits import Limits
+from voicewire.sessions.places import LocalPlaces
+from voicewire.sessions.server import check_server_arguments, default_params
+from voicewire.sessions.session import Bot, Session
+from voicewire.transports.asgi import ASGIConnection, Receive, Send
+from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.origins import origin_refusal
+from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
+from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.providers import refuse_stranger
+from voicewire.transports.websocket import RETRY_AFTER_SECS, connection_settings
+
+logger = logging.getLogger(__name__)
+
+CLOSE_POLICY = 1008
+
+
+class VoiceApp:
+    """Calls a bot for each WebSocket, in a session of its own: an ASGI application.
+
+    ::
+
+        app = FastAPI()
+        app.mount("/voice", VoiceApp(bot))
+
+    What a client speaks is told by the path behind the mount: `/voice/ws`, `/voice/twilio`. TLS,
+    pings and the handshake are the ASGI server's.
+
+    Args:
+        bot: `async def bot(transport)`, called once for each caller.
+        params: What each caller's transport does; None is audio both ways with Silero's voice
+            activity detection.
+        limits: How many callers, and for how long; None is `Limits()`.
+        clock: The time.
+
+    Raises:
+        ConfigurationError: An argument is not what it should be.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        *,
+        params: WebsocketServerParams | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._params = params if params is not None else default_params()
+        self.limits = limits if limits is not None else Limits()
+        check_server_arguments(bot, 0, self._params, self.limits)
+        self._bot = bot
+        self._clock = clock or MonotonicClock()
+        self._places = LocalPlaces(self.limits)
+        self._sessions: set[Session] = set()
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that are not over."""
+        return tuple(self._sessions)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve a caller, or say that there is nothing but WebSocket."""
+        if scope["type"] == "websocket":
+            await self._serve(_below_mount(scope), receive, send)
+        elif scope["type"] == "http":
+            await _answer(send, "http.response", Rejection(404, "connect with WebSocket"))
+
+    async def _serve(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        connection = ASGIConnection(
+            scope, receive, send, settings=connection_settings(self._params), clock=self._clock
+        )
+        ip = connection.remote_address[0]
+        rejection = self._reject(scope, connection)
+        place = None if rejection else self._places.take(ip)
+        if place is None:
+            await _refuse(scope, send, rejection or Rejection(503, "all places are taken"))
+            return
+        subprotocol = self._known_subprotocol(scope)
+        connection.subprotocol = subprotocol
+        try:
+            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+            await self._run(connection)
+        finally:
+            self._places.give_back(place, ip)
+
+    async def _run(self, connection: ASGIConnection) -> None:
+        session = Session(
+            connection,
+            self._bot,
+            params=self._params,
+            max_secs=self.limits.max_session_secs,
+            clock=self._clock,
+        )
+        self._sessions.add(session)
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            session.cancel()
+            raise
+        finally:
+            self._sessions.discard(session)
+
+    def _reject(self, scope: Mapping[str, Any], connection: ASGIConnection) -> Rejection | None:
+        headers = connection.headers
+        refusal = origin_refusal(
+            headers.get("origin"),
+            headers.get("host"),
+            self._params.allowed_origins,
+            is_on_loopback=False,
+        )
+        if refusal is not None:
+            return Rejection(403, refusal)
+        query = scope.get("query_string", b"").decode("latin-1")
+        target = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        request = HandshakeRequest(
+            connection.remote_address,
+            connection.path,
+            connection.headers,  # type: ignore[arg-type]  # they are `Headers`
+            connection.query,
+            f"{target}?{query}" if query else target,
+        )
+        stranger = refuse_stranger(self._params, request)
+        if stranger is not None:
+            return stranger
+        limit = self._places.refusal(connection.remote_address[0])
+        if limit is None:
+            return None
+        retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
+        if limit == "ip":
+            return Rejection(429, "too many callers from your address", retry_after)
+        return Rejection(503, "all places are taken", retry_after)
+
+    def _known_subprotocol(self, scope: Mapping[str, Any]) -> str | None:
+        known = {each.subprotocol for each in self._params.dialects.values()}
+        return next((each for each in scope.get("subprotocols", ()) if each in known), None)
+
+
+def _below_mount(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scope with the path behind the one where this application is mounted."""
+    path, root = scope["path"], scope.get("root_path", "")
+    if root and path.startswith(root):  # As the specification has it since version 3.
+        path = path[len(root) :] or "/"
+    return {**scope, "path": path}
+
+
+async def _refuse(scope: Mapping[str, Any], send: Send, rejection: Rejection) -> None:
+    """Answer before the WebSocket is accepted, in words where the server can."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await _answer(send, "websocket.http.response", rejection)
+    else:
+        is_full = rejection.status in (429, 503)
+        code = CLOSE_TRY_AGAIN_LATER if is_full else CLOSE_POLICY
+        await send({"type": "websocket.close", "code": code, "reason": rejection.reason})
+
+
+async def _answer(send: Send, family: str, rejection: Rejection) -> None:
+    headers = [(b"content-type", b"application/json")]
+    headers += [
+        (name.lower().encode(), value.encode()) for name, value in rejection.headers.items()
+    ]
+    await send({"type": f"{family}.start", "status": rejection.status, "headers": headers})
+    body = json.dumps({"detail": rejection.reason}).encode()
+    await send({"type": f"{family}.body", "body": body})

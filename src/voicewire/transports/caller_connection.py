@@ -1,0 +1,58 @@
+"""What the rest of the house needs of a connection, whoever accepted it."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from voicewire.transports.receiver import MessageReceiver
+
+
+class CallerConnection(Protocol):
+    """An open WebSocket connection: `Connection` of our own listener, or one of an ASGI server.
+
+    Nothing is read before `start`. Nothing waits: whoever sends heeds `is_writing_paused`.
+    """
+
+    id: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    subprotocol: str | None
+    remote_address: tuple[str, int]
+    is_writing_paused: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        ...
+
+    def start(self, receiver: MessageReceiver) -> None:
+        """Deliver to `receiver` from now on."""
+        ...
+
+    def send(self, message: bytes | str) -> None:
+        """Send a message.
+
+        Raises:
+            SessionClosed: The connection is not open any more.
+        """
+        ...
+
+    def rest(self, secs: float) -> None:
+        """Read nothing for so many seconds."""
+        ...
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone and the receiver has been told."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Return when writing is not paused, or not possible any more."""
+        ...
