@@ -41,6 +41,7 @@ FRAMES_OF_OUR_OWN = {
     "LifecycleFrame",
     "Message",
     "PlayoutMarkFrame",
+    "PlayoutPositionFrame",
     "SpokenSentence",
     "TTSSentenceFrame",
     "WordTime",

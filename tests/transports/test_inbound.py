@@ -14,11 +14,16 @@ from voicewire.frames import (
     TextFrame,
     TranscriptionFrame,
 )
-from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
+from voicewire.serializers import (
+    FrameSerializer,
+    ProtobufFrameSerializer,
+    RawFrameSerializer,
+)
 from voicewire.serializers.protos import frames_pb2 as proto
 from voicewire.testing import VirtualClock
 from voicewire.transports.inbound import MAX_SAMPLE_RATES, Inbound
 from voicewire.transports.params import TransportParams
+from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.stats import TransportStats
 from voicewire.vad import VADEvent
 
@@ -41,6 +46,7 @@ class Entrance:
         self.frames: list[Frame] = []
         self.events: list[VADEvent] = []
         self.marks: list[str] = []
+        self.positions: list[PlayoutReport] = []
         self.replies: list[bytes | str] = []
         self.inbound = Inbound(
             params=TransportParams.model_validate(
@@ -52,6 +58,7 @@ class Entrance:
             push=self.frames.append,
             on_vad_event=self._keep,
             on_mark=self.marks.append,
+            on_playout=self.positions.append,
             reply=self.replies.append,
         )
 
@@ -165,6 +172,7 @@ def test_audio_goes_downstream_before_what_is_heard_in_it() -> None:
         push=lambda frame: order.append(type(frame)),
         on_vad_event=order.append,
         on_mark=order.append,
+        on_playout=order.append,
         reply=order.append,
     ).take(audio_message(tone(1.0)))
     assert order == [InputAudioRawFrame, VADEvent.STARTING, STARTED]
@@ -225,6 +233,14 @@ def test_a_stray_byte_makes_vad_deaf_for_nobody() -> None:
         assert way.stats.messages_refused == {"partial_sample": 1}
         way.hear(UTTERANCE)
         assert way.events == [STARTED, STOPPED]
+
+
+def test_how_far_a_client_has_played_is_told_and_is_nothing_for_the_pipeline() -> None:
+    way = Entrance(serializer=RawFrameSerializer())
+    way.inbound.take('{"type": "hello"}')
+    way.inbound.take('{"type": "played", "ms": 0}')
+    assert way.positions == [PlayoutReport(stream_id=0, played_secs=0.0, buffered_secs=0.0)]
+    assert way.frames == []
 
 
 # Refusals.

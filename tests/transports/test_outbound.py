@@ -43,6 +43,22 @@ CHUNK_SECS = 0.04
 # Pacing.
 
 
+class FixedSerializer(ProtobufFrameSerializer):
+    """A wire whose messages have one length."""
+
+    @property
+    def message_secs(self) -> float:
+        return 0.06
+
+
+def test_a_wire_of_fixed_messages_gets_a_message_at_a_time_and_silence_to_fill_the_last() -> None:
+    way = Exit(serializer=FixedSerializer(), audio_out_10ms_chunks=2)
+    said = way.say(1.0)
+    way.clock.advance(2.0)
+    assert [round(sent.secs, 6) for sent in way.wire.audio[:16]] == [0.06] * 16
+    assert way.wire.pcm == said + bytes(2 * (round(0.06 * RATE) - 1))
+
+
 def test_the_first_audio_is_sent_at_once_up_to_the_lead() -> None:
     way = Exit()
     way.say(1.0)

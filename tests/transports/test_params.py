@@ -57,6 +57,7 @@ def test_every_default_is_the_documented_one() -> None:
         "/exotel",
         "/genesys",
         "/plivo",
+        "/raw",
         "/telnyx",
         "/twilio",
         "/vonage",

@@ -87,6 +87,7 @@ from voicewire.frames.transport import (
     OutputTransportMessageFrame,
     OutputTransportMessageUrgentFrame,
     PlayoutMarkFrame,
+    PlayoutPositionFrame,
 )
 from voicewire.frames.tts import (
     TTSSentenceFrame,
@@ -145,6 +146,7 @@ __all__ = [
     "OutputTransportMessageFrame",
     "OutputTransportMessageUrgentFrame",
     "PlayoutMarkFrame",
+    "PlayoutPositionFrame",
     "RTVIClientMessageFrame",
     "RTVIServerMessageFrame",
     "RTVIServerResponseFrame",

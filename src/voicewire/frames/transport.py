@@ -87,3 +87,18 @@ class PlayoutMarkFrame(SystemFrame):
     """
 
     mark: str
+
+
+@dataclass(slots=True, eq=False)
+class PlayoutPositionFrame(SystemFrame):
+    """How far the caller's side has played.
+
+    Attributes:
+        stream_id: The stream that it plays: streams end by a flush, and are counted from 0.
+        played_secs: How much of the stream has been heard.
+        buffered_secs: How much of it has been sent, and not been heard.
+    """
+
+    stream_id: int
+    played_secs: float
+    buffered_secs: float

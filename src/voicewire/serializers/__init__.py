@@ -7,6 +7,7 @@ from voicewire.serializers.exotel import ExotelFrameSerializer
 from voicewire.serializers.genesys import GenesysAudioHookSerializer
 from voicewire.serializers.plivo import PlivoFrameSerializer
 from voicewire.serializers.protobuf import ProtobufFrameSerializer
+from voicewire.serializers.raw import RawFrameSerializer
 from voicewire.serializers.telnyx import TelnyxFrameSerializer
 from voicewire.serializers.twilio import TwilioFrameSerializer
 from voicewire.serializers.vonage import VonageFrameSerializer
@@ -21,6 +22,7 @@ __all__ = [
     "PlivoFrameSerializer",
     "ProtobufFrameSerializer",
     "ProviderRequest",
+    "RawFrameSerializer",
     "StartAnswer",
     "TelnyxFrameSerializer",
     "TwilioFrameSerializer",

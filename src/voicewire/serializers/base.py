@@ -28,7 +28,7 @@ class FrameSerializer(ABC):
     subprotocol: ClassVar[str | None] = None
     """The WebSocket subprotocol by which its clients ask for it."""
 
-    can_clear: ClassVar[bool] = False
+    can_clear: bool = False
     """Whether its clients drop what they have not played at an `InterruptionFrame`: so they may be
     kept further ahead."""
 
@@ -87,6 +87,15 @@ class FrameSerializer(ABC):
         """Seconds of audio that a message should hold at least, and in multiples of which.
 
         None where the peer takes audio as it comes.
+        """
+        return None
+
+    @property
+    def message_secs(self) -> float | None:
+        """Seconds of audio in every message; None where that is free.
+
+        `serialize` is given no more at a time, and keeps what is less until more comes. Silence
+        fills the last message of what is said.
         """
         return None
 

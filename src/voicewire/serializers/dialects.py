@@ -8,6 +8,7 @@ from voicewire.serializers.genesys import GenesysAudioHookSerializer
 from voicewire.serializers.openai_realtime import OpenAIRealtimeSerializer
 from voicewire.serializers.plivo import PlivoFrameSerializer
 from voicewire.serializers.protobuf import ProtobufFrameSerializer
+from voicewire.serializers.raw import RawFrameSerializer
 from voicewire.serializers.telnyx import TelnyxFrameSerializer
 from voicewire.serializers.twilio import TwilioFrameSerializer
 from voicewire.serializers.vonage import VonageFrameSerializer
@@ -28,6 +29,7 @@ def all_dialects() -> dict[str, FrameSerializer]:
             VonageFrameSerializer(),
             GenesysAudioHookSerializer(),
             AsteriskFrameSerializer(),
+            RawFrameSerializer(),
         )
     }
     dialects["/v1/realtime"] = OpenAIRealtimeSerializer()

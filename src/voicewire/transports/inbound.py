@@ -13,11 +13,13 @@ from voicewire.frames import (
     InputAudioRawFrame,
     InputTransportMessageFrame,
     PlayoutMarkFrame,
+    PlayoutPositionFrame,
     TextFrame,
 )
 from voicewire.serializers import FrameSerializer
 from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.params import TransportParams
+from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.stats import TransportStats
 from voicewire.vad import VADEvent
 
@@ -56,6 +58,7 @@ class Inbound:
         push: Gets each frame that goes downstream.
         on_vad_event: Told when the caller starts and stops to speak.
         on_mark: Told when the client has played what was sent before a mark.
+        on_playout: Told how far the client has played.
         reply: Sends what the wire itself answers.
         visit: Acts on what the client asks for; None where messages are nothing special.
         echo_guard: Hears what voice activity detection hears; None where there is none.
@@ -71,6 +74,7 @@ class Inbound:
         push: Callable[[Frame], None],
         on_vad_event: Callable[[VADEvent], None],
         on_mark: Callable[[str], None],
+        on_playout: Callable[[PlayoutReport], None],
         reply: Callable[[bytes | str], None],
         visit: Visit | None = None,
         echo_guard: EchoGuard | None = None,
@@ -82,6 +86,7 @@ class Inbound:
         self._stats = stats
         self._push = push
         self._on_mark = on_mark
+        self._on_playout = on_playout
         self._reply = reply
         self._visit = visit
         self._echo_guard = echo_guard
@@ -134,6 +139,9 @@ class Inbound:
         """Act on what is no audio; return the seconds of audio that are in it all the same."""
         if isinstance(frame, PlayoutMarkFrame):
             self._on_mark(frame.mark)
+            return 0.0
+        if isinstance(frame, PlayoutPositionFrame):
+            self._on_playout(PlayoutReport(frame.stream_id, frame.played_secs, frame.buffered_secs))
             return 0.0
         if isinstance(frame, TextFrame) and not self._params.text_in_enabled:
             raise FrameDecodeError(

@@ -109,10 +109,12 @@ class Outbound:
         events: OutputEvents,
         echo_guard: EchoGuard | None = None,
     ) -> None:
-        self._add_wav_header = params.add_wav_header
         is_mono = serializer.sample_rate is not None
+        self._add_wav_header = params.add_wav_header and not is_mono
         self._num_channels = 1 if is_mono else params.audio_out_channels
-        self._chunk_secs = _in_packets(params.audio_out_10ms_chunks * 0.01, serializer.packet_secs)
+        self._chunk_secs = serializer.message_secs or _in_packets(
+            params.audio_out_10ms_chunks * 0.01, serializer.packet_secs
+        )
         self._more_until = 0.0
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
@@ -128,6 +130,8 @@ class Outbound:
             max_audio_secs=params.audio_out_max_queued_secs,
             max_frames=MAX_QUEUED_FRAMES,
         )
+        if serializer.message_secs is not None:
+            self._queue.padding_samples = round(serializer.message_secs * sample_rate) - 1
         self._urgent: deque[Frame] = deque()  # Only while the connection takes nothing.
         self._is_refusing = False
         self._set_sample_rate(sample_rate)

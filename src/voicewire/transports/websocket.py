@@ -253,6 +253,7 @@ class WebsocketTransport(BaseTransport):
                 push=self.input().push,
                 on_vad_event=echo_guard.on_vad_event if echo_guard else on_vad_event,
                 on_mark=outbound.played_mark,
+                on_playout=outbound.played,
                 reply=connection.send,
                 visit=visit,
                 echo_guard=echo_guard,
