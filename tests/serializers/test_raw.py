@@ -398,8 +398,11 @@ def test_silence_is_next_to_nothing_unless_it_is_asked_for() -> None:
     ],
 )
 def test_a_device_is_told_what_happens_if_it_wants_to(frame: Frame, event: Any) -> None:
-    assert said(started().serialize(frame)) == event
-    assert started(events=False).serialize(frame) is None
+    is_told = isinstance(frame, RawFrameSerializer.told_of)
+    for events in (True, False):
+        wire = started(events=events)
+        message = wire.tell(frame) if is_told else wire.serialize(frame)
+        assert (said(message) if events else message) == (event if events else None)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ class FrameSerializer(ABC):
     subprotocol: ClassVar[str | None] = None
     """The WebSocket subprotocol by which its clients ask for it."""
 
+    told_of: ClassVar[tuple[type[Frame], ...]] = ()
+    """Kinds of frames that `tell` has words for."""
+
     can_clear: bool = False
     """Whether its clients drop what they have not played at an `InterruptionFrame`: so they may be
     kept further ahead."""
@@ -113,6 +116,13 @@ class FrameSerializer(ABC):
     def is_over(self) -> bool:
         """Whether the peer has said that nothing follows."""
         return False
+
+    def tell(self, frame: Frame) -> bytes | str | None:
+        """Return the message that tells of a frame in the pipeline; None if there is none.
+
+        Of each frame of the kinds in `told_of`, when it first moves downstream.
+        """
+        return None
 
     def mark(self, name: str) -> bytes | str | None:
         """Return the message that asks the peer to say when it has played all that was sent.

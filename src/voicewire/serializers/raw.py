@@ -50,6 +50,14 @@ class RawFrameSerializer(FrameSerializer):
     """
 
     dialect = "raw"
+    told_of = (
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        BotStartedSpeakingFrame,
+        BotStoppedSpeakingFrame,
+        TranscriptionFrame,
+        InterimTranscriptionFrame,
+    )
 
     def __init__(self) -> None:
         self._hello: Hello | None = None
@@ -95,7 +103,15 @@ class RawFrameSerializer(FrameSerializer):
             return self._flush_message(self._hello)
         if isinstance(frame, OutputTransportMessageFrame | OutputTransportMessageUrgentFrame):
             return encode_json({"type": "message", "data": frame.message})
-        return self._event_message(frame) if self._hello.events else None
+        if isinstance(frame, TTSSentenceFrame | TTSTextFrame) and self._hello.events:
+            sentence = _sentence(frame)
+            return None if sentence is None else encode_json(sentence)
+        return None
+
+    def tell(self, frame: Frame) -> str | None:
+        if self._hello is None or not self._hello.events:
+            return None
+        return encode_json(_EVENTS[type(frame)](frame))
 
     def _audio_message(self, frame: OutputAudioRawFrame) -> bytes | None:
         if self._writer is None:
@@ -122,11 +138,6 @@ class RawFrameSerializer(FrameSerializer):
         self._stream_id += 1
         self._sent_secs = 0.0
         return encode_json({"type": "flush", "stream": self._stream_id})
-
-    def _event_message(self, frame: Frame) -> str | None:
-        kind = next((each for each in type(frame).__mro__ if each in _EVENTS), None)
-        event = None if kind is None else _EVENTS[kind](frame)
-        return None if event is None else encode_json(event)
 
     # In.
 
@@ -257,13 +268,11 @@ def _bot_stopped(frame: BotStoppedSpeakingFrame) -> Message:
     }
 
 
-_EVENTS: Mapping[type[Any], Callable[[Any], Message | None]] = {
+_EVENTS: Mapping[type[Any], Callable[[Any], Message]] = {
     UserStartedSpeakingFrame: lambda _: {"type": "user_started_speaking"},
     UserStoppedSpeakingFrame: lambda _: {"type": "user_stopped_speaking"},
     BotStartedSpeakingFrame: lambda _: {"type": "bot_started_speaking"},
     BotStoppedSpeakingFrame: _bot_stopped,
     TranscriptionFrame: _transcription,
     InterimTranscriptionFrame: _transcription,
-    TTSSentenceFrame: _sentence,
-    TTSTextFrame: _sentence,
 }

@@ -30,6 +30,7 @@ from voicewire.transports.params import WebsocketParams, WebsocketServerParams
 from voicewire.transports.player import AUDIO_WORKLET, PIPECAT_JS, Player
 from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.settings import ConnectionSettings, ListenerSettings
+from voicewire.transports.teller import Teller
 
 logger = logging.getLogger(__name__)
 
@@ -240,9 +241,11 @@ class WebsocketTransport(BaseTransport):
         visit: Visit | None
         if isinstance(serializer, OpenAIRealtimeSerializer):
             visit = self._make_realtime_visit(connection, serializer, outbound)
+        elif serializer.told_of:
+            visit = Teller(serializer, send=connection.send, hooks=self._setup.hooks)
         else:
-            visit = self._make_rtvi_visit(params, serializer, outbound)
-            self.rtvi.begin(visit)
+            visit = rtvi = self._make_rtvi_visit(params, serializer, outbound)
+            self.rtvi.begin(rtvi)
         return CallerSession(
             client=client,
             inbound=Inbound(
