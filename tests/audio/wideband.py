@@ -33,8 +33,9 @@ def delayed(pcm: bytes, num_samples: int) -> bytes:
 
 def delay_of(heard: bytes, said: bytes, max_samples: int) -> int:
     """Return after how many samples `heard` is most like `said`."""
-    length = 40 * max_samples
-    later, sooner = samples_of(heard), samples_of(said)[:length]
+    later, sooner = samples_of(heard), samples_of(said)
+    length = min(len(sooner), len(later) - max_samples, 40 * max_samples)
+    sooner = sooner[:length]
     delays = range(max_samples)
     return max(delays, key=lambda by: float(np.dot(later[by : by + length], sooner)))
 

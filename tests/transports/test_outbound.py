@@ -59,6 +59,14 @@ def test_a_wire_of_fixed_messages_gets_a_message_at_a_time_and_silence_to_fill_t
     assert way.wire.pcm == said + bytes(2 * (round(0.06 * RATE) - 1))
 
 
+def test_what_a_resampler_brings_at_last_is_no_more_than_a_message_either() -> None:
+    way = Exit(serializer=FixedSerializer())
+    way.say(1.0, sample_rate=48000)
+    way.clock.advance(2.0)
+    assert max(sent.secs for sent in way.wire.audio) == pytest.approx(0.06)
+    assert way.wire.audio_secs == pytest.approx(1.06, abs=0.001)
+
+
 def test_the_first_audio_is_sent_at_once_up_to_the_lead() -> None:
     way = Exit()
     way.say(1.0)

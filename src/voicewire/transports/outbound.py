@@ -425,8 +425,8 @@ class Outbound:
         Not earlier: a source that is just in time has one long stream, which must not be cut.
         """
         tail = self._queue.take_tail()
-        if tail:
-            self._send_audio(tail, now)
+        for start in range(0, len(tail), self._chunk_bytes):
+            self._send_audio(tail[start : start + self._chunk_bytes], now)
         self._stop_speaking(interrupted=False)
 
     def _stop_speaking(self, *, interrupted: bool) -> None:
