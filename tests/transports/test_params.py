@@ -60,6 +60,7 @@ def test_every_default_is_the_documented_one() -> None:
         "/raw",
         "/telnyx",
         "/twilio",
+        "/v1/realtime",
         "/vonage",
     ]
     assert params.rtvi == RTVIParams()

@@ -43,7 +43,7 @@ TICKS = 20
 async def device(server: VoiceServer, **settings: Any) -> AsyncIterator[Socket]:
     """Connect and say hello."""
     async with connect(f"{server.url}/raw") as socket:
-        await socket.send(json.dumps({"type": "hello", **settings}))
+        await socket.send(json.dumps({"type": "hello", "events": False, **settings}))
         assert json.loads(await socket.recv())["type"] == "hello"
         yield socket
 
