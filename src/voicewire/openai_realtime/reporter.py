@@ -50,7 +50,8 @@ class Reporter:
 
     Attributes:
         items: The conversation.
-        is_answer_due: Whether the bot is about to answer without being asked to.
+        answers_unasked: Whether the bot is about to answer, or does so, without having been asked:
+            what was committed, or a function's output.
     """
 
     def __init__(
@@ -60,13 +61,13 @@ class Reporter:
         send: Callable[[Json], None],
     ) -> None:
         self.items = Items()
-        self.is_answer_due = False
+        self.answers_unasked = False
         self._session = session
         self._serializer = serializer
         self._send = send
         self._told: OrderedDict[int, Frame] = OrderedDict()
         self._response: Response | None = None
-        self._is_generated = False
+        self._is_generated = self._is_unasked = False
         self._cancel_reason = "turn_detected"
         self._writes_next = False
         self._stream_id = 0
@@ -122,7 +123,7 @@ class Reporter:
     def add_item(self, item: Json) -> None:
         """Add an item that the client has created."""
         if item.get("type") == "function_call_output":
-            self.is_answer_due = True
+            self.answers_unasked = True
         previous = self.items.add(item)
         for event in ("added", "done"):
             kind = f"conversation.item.{event}"
@@ -192,7 +193,7 @@ class Reporter:
 
     def _commit(self) -> None:
         assert self._user_item_id is not None  # noqa: S101 - the turn has one
-        self._is_committed = self.is_answer_due = True
+        self._is_committed = self.answers_unasked = True
         item = user_message(self._user_item_id, [{"type": "input_audio", "transcript": None}])
         self._send(
             {
@@ -256,7 +257,7 @@ class Reporter:
         self._finish("cancelled", reason=self._cancel_reason)
         self._cancel_reason = "turn_detected"
         if self._session.detects_turns:  # Else what was committed is what interrupts.
-            self.is_answer_due = False
+            self.answers_unasked = False
 
     def _call_function(self, frame: FunctionCallInProgressFrame) -> None:
         if all(each.name != frame.function_name for each in self._session.tools):
@@ -280,7 +281,7 @@ class Reporter:
         is_spoken = self._session.is_spoken and not self._writes_next
         self._writes_next = False
         self._is_generated = is_generated
-        self.is_answer_due = False
+        self._is_unasked = self.answers_unasked
         self._response = Response(self._send, self.items, is_spoken=is_spoken)
         return self._response
 
@@ -298,4 +299,6 @@ class Reporter:
         response, self._response = self._response, None
         self._serializer.audio_of = None
         if response is not None:
+            if self._is_unasked:
+                self.answers_unasked = self._is_unasked = False
             response.finish(status, reason=reason)

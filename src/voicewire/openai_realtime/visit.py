@@ -274,11 +274,12 @@ class RealtimeVisit:
 
     def _create_response(self, content: Json) -> list[Frame]:
         wish = SessionUpdate.model_validate(content.get("response") or {})
+        if self._reporter.answers_unasked:  # The wish is being fulfilled already.
+            self._reporter.answers_unasked = False
+            return []
         if self._reporter.is_responding:
             message = "a response is in progress; cancel it, or wait until it is done"
             raise RequestError("conversation_already_has_active_response", message)
-        if self._reporter.is_answer_due:
-            return []  # What was committed, or a function's output, is being answered.
         frames: list[Frame] = []
         if wish.instructions:
             frames.append(_system(wish.instructions))
