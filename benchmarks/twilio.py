@@ -1,20 +1,25 @@
 """How many calls by Twilio's wire a core holds, beside Pipecat with its Twilio serializer.
 
+Written into benchmarks/RESULTS.md.
+
 python -m benchmarks.twilio [--rounds 3] [--secs 8]. Both echo at 8 kHz; a call is held as long as
 99 of 100 echoes come back within `MAX_P99_MS` and none is lost.
 """
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.side_by_side.ladder import search
 from benchmarks.side_by_side.machine import CALLERS_CORE, SERVER_CORE, pinned
 from benchmarks.side_by_side.peers import PIPECAT
 from benchmarks.side_by_side.processes import QUIET
+from benchmarks.side_by_side.report import whole_page
+
+FOLDER = Path(__file__).parent
 
 MAX_P99_MS = 300.0
 SIDES = {
@@ -64,8 +69,14 @@ def main() -> None:
             print(side, file=sys.stderr, flush=True)
             held[side].append(callers_held(side, start[side], options.secs))
             start[side] = held[side][-1] or 1
-    ours, theirs = (statistics.median(held[side]) for side in SIDES)
-    print(json.dumps({**held, "ratio_of_medians": round(ours / theirs, 1)}))
+    results = {
+        "command": f"python -m benchmarks.twilio --rounds {options.rounds} --secs {options.secs:g}",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "max_p99_ms": MAX_P99_MS,
+        "callers": held,
+    }
+    (FOLDER / "twilio.json").write_text(json.dumps(results, indent=2) + "\n")
+    (FOLDER / "RESULTS.md").write_text(whole_page(FOLDER))
 
 
 if __name__ == "__main__":

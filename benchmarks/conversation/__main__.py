@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.conversation import measures
 from benchmarks.conversation.answers import embedded_answers
 from benchmarks.conversation.echo import echo
-from benchmarks.side_by_side.report import with_conversation
+from benchmarks.side_by_side.report import whole_page
 
 FOLDER = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ def main() -> None:
         print(json.dumps(results, indent=2))
         return
     page.write_text(json.dumps(results, indent=2) + "\n")
-    (FOLDER / "RESULTS.md").write_text(with_conversation(FOLDER))
+    (FOLDER / "RESULTS.md").write_text(whole_page(FOLDER))
 
 
 def _measures(options: argparse.Namespace) -> dict[str, Callable[[], Coroutine[Any, Any, Any]]]:

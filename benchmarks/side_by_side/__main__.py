@@ -18,7 +18,7 @@ from benchmarks.side_by_side.machine import describe
 from benchmarks.side_by_side.measures import Measurer, Sizes
 from benchmarks.side_by_side.peers import ENVIRONMENTS, ROOT, PeerError
 from benchmarks.side_by_side.processes import RunError
-from benchmarks.side_by_side.report import with_conversation
+from benchmarks.side_by_side.report import whole_page
 from benchmarks.side_by_side.schedule import Step, schedule
 
 ROUNDS = 5
@@ -31,7 +31,7 @@ def main() -> int:
     options = _options()
     raw, page = options.out / "results.json", options.out / "RESULTS.md"
     if options.report:
-        page.write_text(with_conversation(options.out))
+        page.write_text(whole_page(options.out))
         return 0
     # Also where the shell has started us deaf to Ctrl-C, in the background.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,7 +43,7 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 1
     results = _measure(options, raw)
-    page.write_text(with_conversation(options.out))
+    page.write_text(whole_page(options.out))
     print(f"{page} and {raw.name} are written", file=sys.stderr)
     return 0 if results["is_complete"] else 130
 

@@ -1,6 +1,7 @@
 """Raw results to the page that people read."""
 
 import json
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,33 @@ Column = tuple[str, str, int]
 """A column's title, the path of its values in a record, and its decimals."""
 
 
-def with_conversation(folder: Path) -> str:
+def whole_page(folder: Path) -> str:
     """Return the page of all that has been measured and lies in a folder."""
     page = report(json.loads((folder / "results.json").read_text()))
-    conversation = folder / "conversation.json"
+    conversation, calls = folder / "conversation.json", folder / "twilio.json"
     if conversation.exists():
         page += "\n" + section(json.loads(conversation.read_text()))
+    if calls.exists():
+        page += "\n" + _calls(json.loads(calls.read_text()))
     return page
+
+
+def _calls(results: dict[str, Any]) -> str:
+    """Return the section on telephone calls."""
+    held = results["callers"]
+    rows = "\n".join(
+        f"| {side} | {', '.join(map(str, each))} | {statistics.median(each):g} |"
+        for side, each in held.items()
+    )
+    ours, theirs = (statistics.median(held[side]) for side in ("voicewire", "pipecat"))
+    return (
+        "## Calls by Twilio's wire\n\n"
+        f"Written by `{results['command']}` on {results['date']}: how many calls a core holds that "
+        f"echo at 8 kHz, until 1 of 100 echoes takes longer than {results['max_p99_ms']:g} ms or "
+        "one is lost; Pipecat on FastAPI with its Twilio serializer. The goal is eight times as "
+        f"many; it is {ours / theirs:.1f} times.\n\n"
+        f"| | Callers, round by round | Median |\n|---|---|---:|\n{rows}\n"
+    )
 
 
 def report(results: dict[str, Any]) -> str:
