@@ -405,6 +405,13 @@ def test_a_device_is_told_what_happens_if_it_wants_to(frame: Frame, event: Any) 
         assert (said(message) if events else message) == (event if events else None)
 
 
+def test_it_is_told_of_what_a_program_has_derived_from_such_frames() -> None:
+    class OwnFrame(UserStartedSpeakingFrame):
+        pass
+
+    assert said(started().tell(OwnFrame())) == {"type": "user_started_speaking"}
+
+
 @pytest.mark.parametrize(
     "frame", [TTSTextFrame("Hello.", sentence_id=7), TextFrame("Hello."), EndFrame()]
 )

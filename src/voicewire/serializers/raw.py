@@ -111,7 +111,8 @@ class RawFrameSerializer(FrameSerializer):
     def tell(self, frame: Frame) -> str | None:
         if self._hello is None or not self._hello.events:
             return None
-        return encode_json(_EVENTS[type(frame)](frame))
+        kind = next(each for each in self.told_of if isinstance(frame, each))
+        return encode_json(_EVENTS[kind](frame))
 
     def _audio_message(self, frame: OutputAudioRawFrame) -> bytes | None:
         if self._writer is None:
