@@ -1,7 +1,8 @@
 import { VoiceError } from "./errors.ts";
 import { Emitter } from "./events.ts";
-import { decode, encodeAudio, encodeMessage, type Audio } from "./protobuf.ts";
-import { fromJson, hello, newId, number, toJson, type RtviMessage } from "./rtvi.ts";
+import { hasOpus, OPUS_RATE, OpusDecoder, OpusEncoder } from "./opus.ts";
+import { decode, encodeAudio, encodeMessage, encodeOpus, type Audio } from "./protobuf.ts";
+import { fromJson, hello, newId, number, text, toJson, type RtviMessage } from "./rtvi.ts";
 
 export interface ConnectionEvents {
   audio: Audio;
@@ -10,6 +11,9 @@ export interface ConnectionEvents {
   roundTrip: number;
   close: { readonly code: number; readonly reason: string };
 }
+
+/** How audio goes over the wire. */
+export type Codec = "pcm" | "opus";
 
 /** How long the server may take to answer, and its bot to get ready. */
 const OPEN_SECS = 10;
@@ -37,41 +41,50 @@ export class Connection extends Emitter<ConnectionEvents> {
   #ready: ((answer: RtviMessage) => void) | undefined;
   #readyId = "";
   #isOver = false;
+  #opusEncoder: OpusEncoder | undefined;
+  #opusDecoder: OpusDecoder | undefined;
 
   private constructor(socket: WebSocket) {
     super();
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => this.#take(data);
-    socket.onclose = ({ code, reason }) => this.#end(code, reason);
+    socket.onclose = ({ code, reason }) => this.#inTurn(() => this.#end(code, reason));
   }
 
   /**
    * Connect, and wait until the bot is ready.
    *
+   * @param codec What is asked for; it is PCM where the browser or the server has no Opus.
    * @param listen Called before anything can arrive, to add listeners.
    * @throws VoiceError: there is no server, or its bot does not get ready.
    */
   static async open(
     url: string,
     libraryVersion: string,
+    codec: Codec,
     listen: (connection: Connection) => void,
   ): Promise<Connection> {
+    const opus = codec === "opus" && (await hasOpus());
     const socket = await openSocket(url);
     const connection = new Connection(socket);
     listen(connection);
-    if ((await connection.#sayHello(libraryVersion)) === OUR_SERVER) {
+    if ((await connection.#sayHello(hello(libraryVersion, { opus }))) === OUR_SERVER) {
       connection.#keepInTouch();
     }
     return connection;
   }
 
-  sendAudio(samples: Int16Array, sampleRate: number): boolean {
+  sendAudio(samples: Int16Array<ArrayBuffer>, sampleRate: number): boolean {
     const isOpen = this.#socket.readyState === WebSocket.OPEN;
     if (!isOpen || this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
       return false;
     }
-    this.#socket.send(encodeAudio(samples, sampleRate));
+    if (this.#opusEncoder !== undefined) {
+      this.#opusEncoder.encode(samples, sampleRate);
+    } else {
+      this.#socket.send(encodeAudio(samples, sampleRate));
+    }
     return true;
   }
 
@@ -95,17 +108,42 @@ export class Connection extends Emitter<ConnectionEvents> {
     const decoded = decode(new Uint8Array(data));
     if (decoded?.kind === "audio") {
       this.emit("audio", decoded);
+    } else if (decoded?.kind === "opus") {
+      this.#opusDecoder?.decode(decoded.packet);
     } else if (decoded?.kind === "message") {
       const message = fromJson(decoded.json);
       if (message !== null) {
-        this.#takeMessage(message);
+        this.#inTurn(() => this.#takeMessage(message));
       }
     }
+  }
+
+  /** Act behind the audio that came before, some of which may still be decoded. */
+  #inTurn(act: () => void): void {
+    if (this.#opusDecoder !== undefined) {
+      this.#opusDecoder.afterwards(act);
+    } else {
+      act();
+    }
+  }
+
+  #useOpus(): void {
+    this.#opusEncoder = new OpusEncoder(
+      (packet) => this.#socket.readyState === WebSocket.OPEN && this.#socket.send(encodeOpus(packet)),
+      () => (this.#opusEncoder = undefined), // The server understands PCM as well.
+    );
+    this.#opusDecoder = new OpusDecoder((samples) =>
+      this.emit("audio", { kind: "audio", samples, sampleRate: OPUS_RATE }),
+    );
   }
 
   #takeMessage(message: RtviMessage): void {
     if (message.type === "vw-pong") {
       this.emit("roundTrip", performance.now() - number(message, "sent_at"));
+      return;
+    }
+    if (message.type === "vw-codec" && text(message, "codec") === "opus") {
+      this.#useOpus();
       return;
     }
     if (message.type === "bot-ready" && message.id === this.#readyId) {
@@ -115,9 +153,9 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /** Wait for the bot; returns the name of its library. */
-  async #sayHello(libraryVersion: string): Promise<unknown> {
+  async #sayHello(content: unknown): Promise<unknown> {
     this.#readyId = newId();
-    this.send("client-ready", hello(libraryVersion), this.#readyId);
+    this.send("client-ready", content, this.#readyId);
     return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         this.close();
@@ -159,6 +197,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   #stop(): void {
     this.#isOver = true;
     clearInterval(this.#pings);
+    this.#opusEncoder?.close();
+    this.#opusDecoder?.close();
   }
 }
 

@@ -15,13 +15,23 @@ export interface Message {
   readonly json: string;
 }
 
-// Fields of Frame, AudioRawFrame and MessageFrame.
+/** A packet of Opus, where both ends have agreed on it. */
+export interface Opus {
+  readonly kind: "opus";
+  readonly packet: Uint8Array<ArrayBuffer>;
+}
+
+// Fields of Frame, AudioRawFrame, MessageFrame and OpusFrame.
 const FRAME_AUDIO = 2;
 const FRAME_MESSAGE = 4;
+const FRAME_OPUS = 100;
 const AUDIO_AUDIO = 3;
 const AUDIO_SAMPLE_RATE = 4;
 const AUDIO_NUM_CHANNELS = 5;
 const MESSAGE_DATA = 1;
+const OPUS_PACKET = 1;
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeAudio(samples: Int16Array, sampleRate: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
@@ -30,6 +40,13 @@ export function encodeAudio(samples: Int16Array, sampleRate: number): Uint8Array
   writer.tag(AUDIO_AUDIO, WireType.LengthDelimited).bytes(bytes);
   writer.tag(AUDIO_SAMPLE_RATE, WireType.Varint).uint32(sampleRate);
   writer.tag(AUDIO_NUM_CHANNELS, WireType.Varint).uint32(1);
+  return writer.join().finish() as Uint8Array<ArrayBuffer>;
+}
+
+export function encodeOpus(packet: Uint8Array): Uint8Array<ArrayBuffer> {
+  const writer = new BinaryWriter();
+  writer.tag(FRAME_OPUS, WireType.LengthDelimited).fork();
+  writer.tag(OPUS_PACKET, WireType.LengthDelimited).bytes(packet);
   return writer.join().finish() as Uint8Array<ArrayBuffer>;
 }
 
@@ -45,15 +62,19 @@ export function encodeMessage(json: string): Uint8Array<ArrayBuffer> {
  *
  * @throws Error: it is no protobuf.
  */
-export function decode(data: Uint8Array): Audio | Message | null {
+export function decode(data: Uint8Array): Audio | Message | Opus | null {
   const reader = new BinaryReader(data);
-  let decoded: Audio | Message | null = null;
+  let decoded: Audio | Message | Opus | null = null;
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (wireType === WireType.LengthDelimited && field === FRAME_AUDIO) {
       decoded = decodeAudio(reader.bytes());
     } else if (wireType === WireType.LengthDelimited && field === FRAME_MESSAGE) {
-      decoded = decodeMessage(reader.bytes());
+      const json = UTF8.decode(bytesAt(MESSAGE_DATA, reader.bytes()));
+      decoded = { kind: "message", json };
+    } else if (wireType === WireType.LengthDelimited && field === FRAME_OPUS) {
+      // A copy: the bytes of a view would keep all of the message.
+      decoded = { kind: "opus", packet: bytesAt(OPUS_PACKET, reader.bytes()).slice() };
     } else {
       reader.skip(wireType, field);
     }
@@ -83,18 +104,19 @@ function decodeAudio(data: Uint8Array): Audio {
   return { kind: "audio", samples: toMono(samples, numChannels), sampleRate };
 }
 
-function decodeMessage(data: Uint8Array): Message {
+/** Returns what is in a message's one field that means something here. */
+function bytesAt(wanted: number, data: Uint8Array): Uint8Array {
   const reader = new BinaryReader(data);
-  let json = "";
+  let bytes: Uint8Array = new Uint8Array();
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === MESSAGE_DATA && wireType === WireType.LengthDelimited) {
-      json = reader.string();
+    if (field === wanted && wireType === WireType.LengthDelimited) {
+      bytes = reader.bytes();
     } else {
       reader.skip(wireType, field);
     }
   }
-  return { kind: "message", json };
+  return bytes;
 }
 
 function toMono(samples: Int16Array<ArrayBuffer>, numChannels: number): Int16Array<ArrayBuffer> {

@@ -38,7 +38,7 @@ export function fromJson(json: string): RtviMessage | null {
 }
 
 /** Returns what a client says first. */
-export function hello(libraryVersion: string): unknown {
+export function hello(libraryVersion: string, { opus }: { opus: boolean }): unknown {
   return {
     version: VERSION,
     about: {
@@ -47,7 +47,7 @@ export function hello(libraryVersion: string): unknown {
       platform: "web",
       platform_details: { user_agent: navigator.userAgent },
     },
-    voicewire: { playout: true, flush: true, cut: true },
+    voicewire: { playout: true, flush: true, cut: true, opus },
   };
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
-import { decode, encodeAudio, encodeMessage } from "../src/protobuf.ts";
+import { decode, encodeAudio, encodeMessage, encodeOpus } from "../src/protobuf.ts";
 
 test("audio comes back as it was", () => {
   const samples = Int16Array.of(0, 1, -1, 32767, -32768);
@@ -21,6 +21,12 @@ test("audio is what Pipecat's protocol says", () => {
 
 test("a message comes back as it was", () => {
   assert.deepEqual(decode(encodeMessage('{"ä":"€"}')), { kind: "message", json: '{"ä":"€"}' });
+});
+
+test("a packet of Opus comes back as it was", () => {
+  const packet = Uint8Array.of(0xf8, 0xff, 0xfe);
+  assert.deepEqual([...encodeOpus(packet)], [0xa2, 0x06, 5, 0x0a, 3, 0xf8, 0xff, 0xfe]);
+  assert.deepEqual(decode(encodeOpus(packet)), { kind: "opus", packet });
 });
 
 test("stereo is mixed", () => {

@@ -1,4 +1,4 @@
-import { VoiceClient, VoiceError } from "voicewire-client";
+import { VoiceClient, VoiceError, type Codec } from "voicewire-client";
 
 import { showCaptions } from "./captions-view.ts";
 import { Captions } from "./captions.ts";
@@ -19,7 +19,7 @@ const STATUS: Readonly<Record<Phase, string>> = {
   interrupted: "Interrupted. Listening …",
 };
 
-const client = new VoiceClient();
+const client = new VoiceClient({ codec: codecAsked() });
 let captions = new Captions();
 let turns = new Turns();
 let phase: Phase = "yours";
@@ -270,3 +270,8 @@ function draw(): void {
 }
 
 draw();
+
+/** Returns what the page's address asks for: `?codec=opus`, for a slow network. */
+function codecAsked(): Codec {
+  return new URLSearchParams(location.search).get("codec") === "opus" ? "opus" : "pcm";
+}

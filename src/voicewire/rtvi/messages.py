@@ -38,6 +38,9 @@ class Extension(ClientData):
     cut: bool = False
     """Show what it has not heard of an answer that was cut off."""
 
+    opus: bool = False
+    """Speak Opus, as soon as it is told that we do."""
+
 
 class ClientReady(ClientData):
     """The client is there, and speaks this version."""

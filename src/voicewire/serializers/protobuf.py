@@ -22,6 +22,7 @@ from voicewire.frames import (
 )
 from voicewire.serializers.base import FrameSerializer
 from voicewire.serializers.protobuf_fault import explain_fault
+from voicewire.serializers.protobuf_opus import OpusVoice
 from voicewire.serializers.protos import frames_pb2 as proto
 from voicewire.serializers.strict_json import decode_json, encode_json
 
@@ -36,6 +37,7 @@ class ProtobufFrameSerializer(FrameSerializer):
     | transcription | `TranscriptionFrame` | `TranscriptionFrame` |
     | message | `InputTransportMessageFrame` | `OutputTransportMessage(Urgent)Frame` |
     | interruption | `InterruptionFrame` | `InterruptionFrame`, with `send_interruptions` |
+    | opus | `InputAudioRawFrame` | `OutputAudioRawFrame`; both after `use_opus` |
 
     Audio that is a whole WAV file, as Pipecat's Python client sends it, is unwrapped.
     """
@@ -56,6 +58,7 @@ class ProtobufFrameSerializer(FrameSerializer):
         self._encoders = encoders
         self._encoder_of_type: dict[type[Frame], _Encoder | None] = {}
         self._audio_mould = _NO_MOULD
+        self._opus: OpusVoice | None = None
 
     def knows(self, first_message: bytes | str) -> bool:
         try:
@@ -68,7 +71,26 @@ class ProtobufFrameSerializer(FrameSerializer):
         self._encoders |= {TextFrame: None, TranscriptionFrame: None}
         self._encoder_of_type.clear()
 
+    def use_opus(self, sample_rate: int) -> None:
+        """Send audio as Opus from now on, and understand it.
+
+        Args:
+            sample_rate: Hertz of the mono audio that `serialize` will be given, at most 20 ms of it
+                at a time.
+
+        Raises:
+            ConfigurationError: Opus has no such rate.
+            MissingExtraError: The package is not installed.
+        """
+        self._opus = OpusVoice(sample_rate)
+
     def serialize(self, frame: Frame) -> bytes | None:
+        if self._opus is not None:
+            if isinstance(frame, OutputAudioRawFrame):
+                packet = self._opus.encode(frame)
+                return None if packet is None else _opus_message(packet)
+            if isinstance(frame, InterruptionFrame):
+                self._opus.drop()
         frame_type = type(frame)
         try:
             encode = self._encoder_of_type[frame_type]
@@ -104,6 +126,8 @@ class ProtobufFrameSerializer(FrameSerializer):
             raise explain_fault(data)
         if which == "audio":
             return self._decode_audio(data, content.audio)
+        if which == "opus":
+            return self._decode_opus(content.opus)
         return _DECODERS[which](getattr(content, which))
 
     def _decode_audio(self, data: bytes, content: proto.AudioRawFrame) -> InputAudioRawFrame:
@@ -122,6 +146,11 @@ class ProtobufFrameSerializer(FrameSerializer):
         elif not (content.id or wav):
             self._audio_mould = _AudioMould.of(data, content)
         return frame
+
+    def _decode_opus(self, content: proto.OpusFrame) -> InputAudioRawFrame:
+        if self._opus is None:
+            raise FrameDecodeError("unagreed_opus", "opus: expected audio, until vw-codec is sent")
+        return self._opus.decode(content.packet)
 
 
 class _AudioMould(NamedTuple):
@@ -250,6 +279,10 @@ def _encode_audio(frame: OutputAudioRawFrame) -> proto.Frame:
     if frame.pts is not None:
         content.pts = frame.pts
     return message
+
+
+def _opus_message(packet: bytes) -> bytes:
+    return proto.Frame(opus=proto.OpusFrame(packet=packet)).SerializeToString()
 
 
 def _encode_text(frame: TextFrame) -> proto.Frame:

@@ -21,7 +21,7 @@ _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 _MAX_VARINT_BYTES = 10
 
 _FIELDS = Frame.DESCRIPTOR.fields_by_number
-_ONEOF_NUMBERS = f"{min(_FIELDS)}..{max(_FIELDS)}"
+_ONEOF_NUMBERS = ", ".join(map(str, sorted(_FIELDS)))
 
 
 _Descriptor = Any

@@ -112,9 +112,7 @@ class Outbound:
         is_mono = serializer.sample_rate is not None
         self._add_wav_header = params.add_wav_header and not is_mono
         self._num_channels = 1 if is_mono else params.audio_out_channels
-        self._chunk_secs = serializer.message_secs or _in_packets(
-            params.audio_out_10ms_chunks * 0.01, serializer.packet_secs
-        )
+        self._chunk_secs = _in_packets(params.audio_out_10ms_chunks * 0.01, serializer.packet_secs)
         self._more_until = 0.0
         self._max_lag_secs = params.audio_out_max_lag_secs
         self._wire = wire
@@ -130,8 +128,6 @@ class Outbound:
             max_audio_secs=params.audio_out_max_queued_secs,
             max_frames=MAX_QUEUED_FRAMES,
         )
-        if serializer.message_secs is not None:
-            self._queue.padding_samples = round(serializer.message_secs * sample_rate) - 1
         self._urgent: deque[Frame] = deque()  # Only while the connection takes nothing.
         self._is_refusing = False
         self._set_sample_rate(sample_rate)
@@ -143,6 +139,8 @@ class Outbound:
         self._marks = Marks() if serializer.has_marks else None
         self._spoken = Spoken()
         self._player = PLAIN
+        if serializer.message_secs is not None:
+            self._send_messages_of(serializer.message_secs)
         self._may_resample = params.audio_out_sample_rate is None or is_mono
         self._is_bot_speaking = False
         self._is_pumping = False
@@ -162,6 +160,8 @@ class Outbound:
         self._queue.padding_samples = player.block_samples - 1
         if player.sample_rate is not None and self._may_resample:
             self._set_sample_rate(player.sample_rate)
+        if player.message_secs is not None:
+            self._send_messages_of(player.message_secs)
         if player.flush is not None:
             self._lead_further()
         self._pump()
@@ -285,6 +285,13 @@ class Outbound:
         self._sample_rate = sample_rate
         self._chunk_bytes = num_bytes(self._chunk_secs, sample_rate, self._num_channels)
         self._queue.convert_to(sample_rate)
+
+    def _send_messages_of(self, secs: float) -> None:
+        """Send audio in messages of one length, the last one filled with silence."""
+        self._add_wav_header = False
+        self._chunk_secs = secs
+        self._set_sample_rate(self._sample_rate)
+        self._queue.padding_samples = round(secs * self._sample_rate) - 1
 
     def _let_go(self, frame: Frame) -> None:
         """Drop a frame that came too late for its caller; the pipeline's own go on."""

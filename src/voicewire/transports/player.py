@@ -13,12 +13,14 @@ class Player:
             comes.
         sample_rate: Hertz that it takes all audio for; None where it plays each message at the
             message's own rate.
+        message_secs: Seconds of audio in every message that it takes; None where that is free.
         flush: Tells it to drop what it has not played, and that what comes then is the stream of
             this number; None where it cannot.
     """
 
     block_samples: int = 1
     sample_rate: int | None = None
+    message_secs: float | None = None
     flush: Callable[[int], None] | None = None
 
 

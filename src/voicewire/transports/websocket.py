@@ -5,18 +5,21 @@ import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from voicewire.audio.opus import SAMPLE_RATES as OPUS_RATES
 from voicewire.clock import Clock, MonotonicClock
-from voicewire.errors import ConfigurationError
+from voicewire.errors import ConfigurationError, MissingExtraError
 from voicewire.frames import ClientConnectedFrame, OutputTransportMessageUrgentFrame
 from voicewire.openai_realtime import RealtimeVisit
 from voicewire.pipeline import ProcessorSetup
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.rtvi.messages import ClientReady, Json, PlayoutData, message
 from voicewire.rtvi.visit import RTVIVisit
-from voicewire.serializers import Call, FrameSerializer
+from voicewire.serializers import Call, FrameSerializer, ProtobufFrameSerializer
 from voicewire.serializers.openai_realtime import OpenAIRealtimeSerializer
+from voicewire.serializers.protobuf_opus import MESSAGE_SECS as OPUS_MESSAGE_SECS
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.caller import CallerSession
 from voicewire.transports.caller_connection import CallerConnection
@@ -27,7 +30,7 @@ from voicewire.transports.inbound import Inbound, Visit
 from voicewire.transports.introduction import Introduction
 from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketParams, WebsocketServerParams
-from voicewire.transports.player import AUDIO_WORKLET, PIPECAT_JS, Player
+from voicewire.transports.player import AUDIO_WORKLET, PIPECAT_JS, PLAIN, Player
 from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.settings import ConnectionSettings, ListenerSettings
 from voicewire.transports.teller import Teller
@@ -276,6 +279,8 @@ class WebsocketTransport(BaseTransport):
             return None
         assert self._setup is not None  # noqa: S101 - as above
 
+        rate = self._setup.start.audio_out_sample_rate
+
         def send(content: Json) -> None:
             outbound.send_now(OutputTransportMessageUrgentFrame(content))
 
@@ -285,7 +290,10 @@ class WebsocketTransport(BaseTransport):
         def client_is_ready(hello: ClientReady) -> None:
             serializer.leave_words_to_rtvi()
             if hello.voicewire.flush:
-                outbound.play_on(Player(flush=flush))
+                opus = _opus_player(serializer, params, rate) if hello.voicewire.opus else None
+                if opus is not None:
+                    send(message("vw-codec", {"codec": "opus"}))
+                outbound.play_on(replace(opus or PLAIN, flush=flush))
             elif hello.library in PIPECAT_JS_LIBRARIES:
                 outbound.play_on(PIPECAT_JS)
             else:
@@ -334,6 +342,23 @@ class WebsocketTransport(BaseTransport):
 
     def _announce_timeout(self, tasks: TaskOwner, client: ClientConnection) -> None:
         tasks.create(self.emit("on_session_timeout", self, client), name="session timeout")
+
+
+def _opus_player(
+    serializer: FrameSerializer, params: WebsocketParams, pipeline_rate: int
+) -> Player | None:
+    """Return what a client's player gets that has asked for Opus; None where we have none."""
+    rate = params.audio_out_sample_rate
+    if rate is None:
+        rate = pipeline_rate if pipeline_rate in OPUS_RATES else max(OPUS_RATES)
+    if not isinstance(serializer, ProtobufFrameSerializer) or params.audio_out_channels != 1:
+        return None
+    try:
+        serializer.use_opus(rate)
+    except (ConfigurationError, MissingExtraError) as exc:
+        logger.info("a client that asked for Opus gets PCM: %s", exc)
+        return None
+    return Player(sample_rate=rate, message_secs=OPUS_MESSAGE_SECS)
 
 
 def connection_settings(params: WebsocketParams) -> ConnectionSettings:

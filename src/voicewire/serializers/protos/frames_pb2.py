@@ -20,18 +20,20 @@ _pool.AddSerializedFile(
     b'mestamp\x18\x05 \x01(\t"\x1c\n\x0cMessage'
     b'Frame\x12\x0c\n\x04data\x18\x01 \x01(\t"-\n\x11I'
     b'nterruptionFrame\x12\n\n\x02id\x18\x01'
-    b' \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t"\xf1\x01\n\x05F'
-    b'rame\x12"\n\x04text\x18\x01 \x01(\x0b2\x12.pip'
-    b"ecat.TextFrameH\x00\x12'\n\x05audi"
-    b'o\x18\x02 \x01(\x0b2\x16.pipecat.AudioR'
-    b'awFrameH\x00\x124\n\rtranscripti'
-    b'on\x18\x03 \x01(\x0b2\x1b.pipecat.Trans'
-    b'criptionFrameH\x00\x12(\n\x07messa'
-    b'ge\x18\x04 \x01(\x0b2\x15.pipecat.Messa'
-    b'geFrameH\x00\x122\n\x0cinterruptio'
-    b'n\x18\x05 \x01(\x0b2\x1a.pipecat.Interr'
-    b'uptionFrameH\x00B\x07\n\x05frameb\x06'
-    b'proto3'
+    b' \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t"\x1b\n\tOp'
+    b'usFrame\x12\x0e\n\x06packet\x18\x01 \x01(\x0c"'
+    b'\x95\x02\n\x05Frame\x12"\n\x04text\x18\x01 \x01(\x0b2'
+    b"\x12.pipecat.TextFrameH\x00\x12'\n"
+    b'\x05audio\x18\x02 \x01(\x0b2\x16.pipecat.A'
+    b'udioRawFrameH\x00\x124\n\rtransc'
+    b'ription\x18\x03 \x01(\x0b2\x1b.pipecat.'
+    b'TranscriptionFrameH\x00\x12(\n\x07'
+    b'message\x18\x04 \x01(\x0b2\x15.pipecat.'
+    b'MessageFrameH\x00\x122\n\x0cinterr'
+    b'uption\x18\x05 \x01(\x0b2\x1a.pipecat.I'
+    b'nterruptionFrameH\x00\x12"\n\x04op'
+    b'us\x18d \x01(\x0b2\x12.pipecat.OpusF'
+    b'rameH\x00B\x07\n\x05frameb\x06proto3'
 )
 
 DESCRIPTOR = _pool.FindFileByName("frames.proto")
@@ -41,4 +43,5 @@ AudioRawFrame = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name
 TranscriptionFrame = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["TranscriptionFrame"])
 MessageFrame = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["MessageFrame"])
 InterruptionFrame = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["InterruptionFrame"])
+OpusFrame = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["OpusFrame"])
 Frame = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["Frame"])
