@@ -8,16 +8,29 @@ from urllib.parse import parse_qs
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.telephony.api import Api, serving
 from voicewire.cli.main import main
 
 pytestmark = pytest.mark.anyio
 
+
+def private_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
 KEYS = {
     "twilio": {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "token-1"},
     "telnyx": {"TELNYX_API_KEY": "key-1", "TELNYX_CONNECTION_ID": "c1"},
     "plivo": {"PLIVO_AUTH_ID": "MA1", "PLIVO_AUTH_TOKEN": "token-1"},
+    "vonage": {"VONAGE_APPLICATION_ID": "app-1", "VONAGE_PRIVATE_KEY": private_key()},
 }
 
 
@@ -65,6 +78,16 @@ async def test_plivo_is_told_where_to_ask() -> None:
     ((_, path, _, body),) = api.asked
     assert path == "/v1/Account/MA1/Call/"
     assert json.loads(body)["answer_url"] == "https://voice.example.com/plivo/start"
+
+
+async def test_vonage_is_told_what_to_do_when_it_is_answered() -> None:
+    api = Api(201)
+    assert (await dial("vonage", api)).exit_code == 0
+    ((method, path, headers, body),) = api.asked
+    assert (method, path) == ("POST", "/v1/calls")
+    assert headers["authorization"].startswith("Bearer ")
+    (action,) = json.loads(body)["ncco"]
+    assert action["endpoint"][0]["uri"] == "wss://voice.example.com/vonage"
 
 
 async def test_a_call_that_is_refused_is_one_line_without_the_credentials() -> None:

@@ -185,7 +185,7 @@ def test_nothing_is_said_before_the_start_or_against_the_applications_will() -> 
     assert serializer.goodbye() is None
     assert serializer.serialize(InterruptionFrame()) is None
     assert started(auto_hang_up=False).goodbye() is None
-    assert started().hang_up_request() is None
+    assert started().hang_up_request(now=0.0) is None
 
 
 def test_messages_should_hold_whole_frames() -> None:

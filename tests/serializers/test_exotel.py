@@ -179,7 +179,7 @@ def test_messages_should_hold_what_exotel_asks_for(rate: str, secs: float) -> No
 
 
 def test_exotel_is_not_told_to_hang_up() -> None:
-    assert (started().goodbye(), started().hang_up_request()) == (None, None)
+    assert (started().goodbye(), started().hang_up_request(now=0.0)) == (None, None)
 
 
 def test_a_known_stream_starts_at_once() -> None:

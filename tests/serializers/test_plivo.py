@@ -202,7 +202,7 @@ def test_a_known_stream_starts_at_once() -> None:
     serializer = PlivoFrameSerializer(STREAM, CALL, "MA1", "token")
     assert_heard(tell(serializer, MEDIA)[0], ULAW_PCM)
     assert said(speak(serializer))["media"]["contentType"] == "audio/x-mulaw"
-    assert serializer.hang_up_request() is not None
+    assert serializer.hang_up_request(now=0.0) is not None
     params = PlivoFrameSerializer.InputParams(plivo_sample_rate=16000)
     assert PlivoFrameSerializer(STREAM, params=params).sample_rate == 16000
 
@@ -211,7 +211,7 @@ def test_a_known_stream_starts_at_once() -> None:
 
 
 def test_hanging_up_deletes_the_call() -> None:
-    request = started(auth_id="MA1", auth_token="token").hang_up_request()  # noqa: S106
+    request = started(auth_id="MA1", auth_token="token").hang_up_request(now=0.0)  # noqa: S106
     assert request is not None
     assert (request.method, request.body) == ("DELETE", b"")
     assert request.url == f"https://api.plivo.com/v1/Account/MA1/Call/{CALL}/"
@@ -220,11 +220,11 @@ def test_hanging_up_deletes_the_call() -> None:
 
 
 def test_nobody_hangs_up_without_credentials_or_against_the_applications_will() -> None:
-    assert started().hang_up_request() is None
+    assert started().hang_up_request(now=0.0) is None
     login: dict[str, Any] = {"auth_id": "MA1", "auth_token": "token"}
-    assert PlivoFrameSerializer(**login).hang_up_request() is None
+    assert PlivoFrameSerializer(**login).hang_up_request(now=0.0) is None
     params = PlivoFrameSerializer.InputParams(auto_hang_up=False)
-    assert started(**login, params=params).hang_up_request() is None
+    assert started(**login, params=params).hang_up_request(now=0.0) is None
 
 
 def test_half_of_the_credentials_are_an_error() -> None:

@@ -114,7 +114,7 @@ def answer(serializer: FrameSerializer) -> None:
             assert not serializer.has_started
     serializer.mark("m")
     serializer.goodbye()
-    serializer.hang_up_request()
+    serializer.hang_up_request(now=0.0)
 
 
 values = st.recursive(
@@ -232,4 +232,4 @@ def test_a_wire_without_a_telephone_has_nothing_to_say_of_calls() -> None:
     assert (serializer.has_started, serializer.is_over) == (True, False)
     assert serializer.take_replies() == []
     assert (serializer.mark("m"), serializer.goodbye()) == (None, None)
-    assert serializer.hang_up_request() is None
+    assert serializer.hang_up_request(now=0.0) is None

@@ -199,7 +199,7 @@ def test_a_known_stream_starts_at_once() -> None:
     serializer = TelnyxFrameSerializer(STREAM, "PCMA", "PCMA", CALL, "key")
     assert_heard(tell(serializer, media(ALAW))[0], ALAW_PCM)
     assert said(speak(serializer))["media"]["payload"] == text(SPEECH_ALAW)
-    assert serializer.hang_up_request() is not None
+    assert serializer.hang_up_request(now=0.0) is not None
 
 
 def test_an_unknown_encoding_is_an_error() -> None:
@@ -214,7 +214,7 @@ def test_an_unknown_encoding_is_an_error() -> None:
 
 
 def test_hanging_up_needs_no_more_than_a_key() -> None:
-    request = started(api_key="KEY1").hang_up_request()
+    request = started(api_key="KEY1").hang_up_request(now=0.0)
     assert request is not None
     assert (request.method, request.body) == ("POST", b"{}")
     assert request.url == f"https://api.telnyx.com/v2/calls/{CALL}/actions/hangup"
@@ -224,7 +224,7 @@ def test_hanging_up_needs_no_more_than_a_key() -> None:
 
 
 def test_nobody_hangs_up_without_a_key_or_against_the_applications_will() -> None:
-    assert started().hang_up_request() is None
-    assert TelnyxFrameSerializer(api_key="KEY1").hang_up_request() is None
+    assert started().hang_up_request(now=0.0) is None
+    assert TelnyxFrameSerializer(api_key="KEY1").hang_up_request(now=0.0) is None
     params = TelnyxFrameSerializer.InputParams(auto_hang_up=False)
-    assert started(api_key="KEY1", params=params).hang_up_request() is None
+    assert started(api_key="KEY1", params=params).hang_up_request(now=0.0) is None

@@ -312,7 +312,7 @@ def test_parameters_of_pipecats_programs_are_taken() -> None:
         ignore_rtvi_messages=True,
         resampler_clear_after_secs=None,
     )
-    assert TwilioFrameSerializer(STREAM, params=params).hang_up_request() is None
+    assert TwilioFrameSerializer(STREAM, params=params).hang_up_request(now=0.0) is None
     with pytest.raises(ValidationError, match="Did you mean 'auto_hang_up'"):
         TwilioFrameSerializer.InputParams.model_validate({"auto_hangup": False})
 
@@ -321,7 +321,7 @@ def test_parameters_of_pipecats_programs_are_taken() -> None:
 
 
 def test_hanging_up_needs_no_more_than_credentials() -> None:
-    request = started(account_sid=ACCOUNT, auth_token=TOKEN).hang_up_request()
+    request = started(account_sid=ACCOUNT, auth_token=TOKEN).hang_up_request(now=0.0)
     assert request is not None
     assert (request.method, request.body) == ("POST", b"Status=completed")
     assert request.url == f"https://api.twilio.com/2010-04-01/Accounts/AC1/Calls/{CALL}.json"
@@ -334,7 +334,7 @@ def test_hanging_up_needs_no_more_than_credentials() -> None:
 
 def test_an_api_key_stands_for_the_token() -> None:
     serializer = started(account_sid=ACCOUNT, api_key_sid="SK1", api_key_secret=TOKEN)
-    request = serializer.hang_up_request()
+    request = serializer.hang_up_request(now=0.0)
     assert request is not None
     assert request.headers["Authorization"] == "Basic " + text(b"SK1:a secret")
     assert "/Accounts/AC1/" in request.url
@@ -349,7 +349,7 @@ def test_an_api_key_stands_for_the_token() -> None:
     ],
 )
 def test_the_api_may_be_elsewhere(where: dict[str, Any], root: str) -> None:
-    request = TwilioFrameSerializer(STREAM, CALL, ACCOUNT, TOKEN, **where).hang_up_request()
+    request = TwilioFrameSerializer(STREAM, CALL, ACCOUNT, TOKEN, **where).hang_up_request(now=0.0)
     assert request is not None
     assert request.url == f"{root}2010-04-01/Accounts/AC1/Calls/{CALL}.json"
 
@@ -357,7 +357,7 @@ def test_the_api_may_be_elsewhere(where: dict[str, Any], root: str) -> None:
 def test_a_calls_name_cannot_lead_elsewhere() -> None:
     serializer = TwilioFrameSerializer(account_sid=ACCOUNT, auth_token=TOKEN)
     tell(serializer, changed(START, "start", "callSid", to="../../x?y#z"))
-    request = serializer.hang_up_request()
+    request = serializer.hang_up_request(now=0.0)
     assert request is not None
     assert request.url.endswith("/Accounts/AC1/Calls/..%2F..%2Fx%3Fy%23z.json")
 
@@ -369,11 +369,14 @@ def test_a_calls_name_of_dots_is_refused() -> None:
 
 
 def test_nobody_hangs_up_without_credentials_or_against_the_applications_will() -> None:
-    assert started().hang_up_request() is None
-    assert TwilioFrameSerializer(account_sid=ACCOUNT, auth_token=TOKEN).hang_up_request() is None
+    assert started().hang_up_request(now=0.0) is None
+    assert (
+        TwilioFrameSerializer(account_sid=ACCOUNT, auth_token=TOKEN).hang_up_request(now=0.0)
+        is None
+    )
     params = TwilioFrameSerializer.InputParams(auto_hang_up=False)
     serializer = started(account_sid=ACCOUNT, auth_token=TOKEN, params=params)
-    assert serializer.hang_up_request() is None
+    assert serializer.hang_up_request(now=0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -400,6 +403,6 @@ def test_half_of_the_credentials_are_an_error(credentials: dict[str, Any], reaso
 def test_credentials_are_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     serializer = started(account_sid=ACCOUNT, auth_token=TOKEN)
-    shown = f"{serializer!r} {serializer.hang_up_request()!r} {caplog.text}"
+    shown = f"{serializer!r} {serializer.hang_up_request(now=0.0)!r} {caplog.text}"
     assert TOKEN not in shown
     assert text(b"AC1:a secret") not in shown

@@ -1,8 +1,13 @@
 """Vonage WebSockets, with the messages that Vonage has published."""
 
+import json
+import time
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.serializers.telephone import (
     SPEECH,
@@ -14,6 +19,7 @@ from tests.serializers.telephone import (
     tell,
     without,
 )
+from voicewire.errors import ConfigurationError
 from voicewire.frames import InputDTMFFrame, InterruptionFrame, KeypadEntry, PlayoutMarkFrame
 from voicewire.serializers import Call, VonageFrameSerializer
 
@@ -123,4 +129,68 @@ def test_marks_and_clearing() -> None:
 
 
 def test_no_message_ends_the_call() -> None:
-    assert (started().goodbye(), started().hang_up_request()) == (None, None)
+    assert (started().goodbye(), started().hang_up_request(now=0.0)) == (None, None)
+
+
+# Calls by the HTTP API.
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[str, str]:
+    """Return an application's private key and its public one, in PEM."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = serialization.Encoding.PEM
+    return (
+        private.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+        private.public_key()
+        .public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+    )
+
+
+def test_a_call_is_hung_up_with_a_token_of_the_application(keys: tuple[str, str]) -> None:
+    serializer = VonageFrameSerializer(application_id="app-1", private_key=keys[0])
+    assert serializer.hang_up_request(now=0.0) is None
+    tell(serializer, CONNECTED | {"call_uuid": "u/1"})
+    now = time.time()
+    first, second = (serializer.hang_up_request(now=now) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert (first.method, first.url) == ("PUT", "https://api.nexmo.com/v1/calls/u%2F1")
+    assert json.loads(first.body) == {"action": "hangup"}
+    tokens = [each.headers["Authorization"].removeprefix("Bearer ") for each in (first, second)]
+    claims = jwt.decode(tokens[0], keys[1], algorithms=["RS256"])
+    assert (claims["application_id"], claims["iat"]) == ("app-1", int(now))
+    assert 0 < claims["exp"] - now <= 300
+    assert claims["jti"] != jwt.decode(tokens[1], keys[1], algorithms=["RS256"])["jti"]
+    assert first.statuses_if_gone == {404}
+
+
+def test_somebody_is_called_and_connected(keys: tuple[str, str]) -> None:
+    serializer = VonageFrameSerializer(
+        application_id="app-1", private_key=keys[0], base_url="http://localhost:1/"
+    )
+    request = serializer.dial_request("+15550100", "+15550199", "wss://x.example/vonage", now=0.0)
+    assert request is not None
+    assert (request.method, request.url) == ("POST", "http://localhost:1/v1/calls")
+    asked = json.loads(request.body)
+    assert asked["to"] == [{"type": "phone", "number": "15550100"}]
+    assert asked["from"] == {"type": "phone", "number": "15550199"}
+    (action,) = asked["ncco"]
+    assert action["endpoint"][0]["uri"] == "wss://x.example/vonage"
+
+
+def test_nobody_is_called_or_hung_up_without_credentials(keys: tuple[str, str]) -> None:
+    serializer = VonageFrameSerializer()
+    assert serializer.dial_request("1", "2", "wss://x.example/vonage", now=0.0) is None
+    with pytest.raises(ConfigurationError, match="application_id without private_key"):
+        VonageFrameSerializer(application_id="app-1")
+    with pytest.raises(ConfigurationError, match="expected an RSA key in PEM") as caught:
+        VonageFrameSerializer(application_id="app-1", private_key="secret words")
+    assert "secret" not in str(caught.value)
+    params = VonageFrameSerializer.InputParams(auto_hang_up=False)
+    quiet = VonageFrameSerializer(params, application_id="app-1", private_key=keys[0])
+    tell(quiet, CONNECTED | {"call_uuid": "u1"})
+    assert quiet.hang_up_request(now=0.0) is None

@@ -1,6 +1,7 @@
 """`voicewire dial`: call somebody, and have them talk with the bot of a server."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 
 import click
@@ -13,6 +14,7 @@ from voicewire.serializers import (
     PlivoFrameSerializer,
     TelnyxFrameSerializer,
     TwilioFrameSerializer,
+    VonageFrameSerializer,
 )
 
 ANSWER_SECS = 15.0
@@ -34,6 +36,10 @@ _KEYS: Mapping[str, tuple[type[FrameSerializer], Mapping[str, str]]] = {
         PlivoFrameSerializer,
         {"auth_id": "PLIVO_AUTH_ID", "auth_token": "PLIVO_AUTH_TOKEN"},
     ),
+    "vonage": (
+        VonageFrameSerializer,
+        {"application_id": "VONAGE_APPLICATION_ID", "private_key": "VONAGE_PRIVATE_KEY"},
+    ),
 }
 """By provider: its wire, and where its credentials are."""
 
@@ -49,7 +55,8 @@ def dial(number: str, provider: str, from_number: str, server: str, base_url: st
 
     Returns when the provider has accepted the call, not when somebody answers it. Credentials come
     from the environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, TELNYX_API_KEY and
-    TELNYX_CONNECTION_ID, or PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN.
+    TELNYX_CONNECTION_ID, PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN, or VONAGE_APPLICATION_ID and
+    VONAGE_PRIVATE_KEY, the key itself.
     """
     if not server.startswith(("wss://", "ws://")):
         raise CommandError(
@@ -58,7 +65,7 @@ def dial(number: str, provider: str, from_number: str, server: str, base_url: st
         )
     try:
         request = _serializer(provider, base_url).dial_request(
-            number, from_number, f"{server.rstrip('/')}/{provider}"
+            number, from_number, f"{server.rstrip('/')}/{provider}", now=time.time()
         )
     except VoicewireError as exc:
         raise as_command_error(exc) from exc

@@ -138,20 +138,26 @@ class FrameSerializer(ABC):
         """Return the message that ends the call; None where no message does."""
         return None
 
-    def hang_up_request(self) -> CallRequest | None:
+    def hang_up_request(self, *, now: float) -> CallRequest | None:
         """Return the HTTP request that ends the call.
 
         None where there is none, without the credentials for it, and before the call is known.
+
+        Args:
+            now: Unix seconds.
         """
         return None
 
-    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+    def dial_request(
+        self, to_number: str, from_number: str, url: str, *, now: float
+    ) -> CallRequest | None:
         """Return the HTTP request that calls somebody; None without the credentials for it.
 
         Args:
             to_number: Who is called, as the provider writes numbers: `+15550100`.
             from_number: One of the account's numbers.
             url: Where the call is connected to when it is answered, `wss://...`.
+            now: Unix seconds.
         """
         return None
 

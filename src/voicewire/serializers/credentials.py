@@ -1,6 +1,7 @@
 """What the application needs to end calls over a provider's HTTP API."""
 
 import base64
+import uuid
 from importlib.util import find_spec
 
 from voicewire.errors import ConfigurationError, MissingExtraError
@@ -39,6 +40,41 @@ def has_credentials(serializer: str, **credentials: str | None) -> bool:
     if find_spec("httpx2") is None:
         raise MissingExtraError("httpx2", "telephony", needed_for=f"hanging up by {serializer}")
     return True
+
+
+TOKEN_SECS = 300.0
+"""How long a token is valid: a clock that is a little off does no harm."""
+
+
+def vonage_authorization(application_id: str, private_key: str, *, now: float) -> str:
+    """Return the `Authorization` header of one request to Vonage: a JWT with RS256.
+
+    See https://developer.vonage.com/en/getting-started/concepts/authentication#json-web-tokens.
+
+    Args:
+        application_id: Of the Vonage application.
+        private_key: Its key, in PEM.
+        now: Unix seconds.
+
+    Raises:
+        ConfigurationError: The key is none.
+        MissingExtraError: The package PyJWT is not installed.
+    """
+    try:
+        import jwt
+    except ImportError as exc:
+        raise MissingExtraError("jwt", "telephony", needed_for="calls by Vonage") from exc
+    claims = {
+        "application_id": application_id,
+        "iat": int(now),
+        "exp": int(now + TOKEN_SECS),
+        "jti": str(uuid.uuid4()),
+    }
+    try:
+        return "Bearer " + jwt.encode(claims, private_key, algorithm="RS256")
+    except (ValueError, TypeError, jwt.InvalidKeyError):
+        message = "private_key: expected an RSA key in PEM, as Vonage made it for the application"
+        raise ConfigurationError(message) from None
 
 
 def basic_authorization(user: str, password: str) -> str:

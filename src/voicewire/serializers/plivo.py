@@ -104,7 +104,7 @@ class PlivoFrameSerializer(MediaStreamSerializer):
     def _opens_with(self, message: Message) -> bool:
         return "streamId" in optional_object_at(message, "start")
 
-    def hang_up_request(self) -> CallRequest | None:
+    def hang_up_request(self, *, now: float) -> CallRequest | None:
         call_id = self._call_id(self._call_uuid)
         if self._login is None or not call_id:
             return None
@@ -115,7 +115,9 @@ class PlivoFrameSerializer(MediaStreamSerializer):
             statuses_if_gone=STATUSES_IF_GONE,
         )
 
-    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+    def dial_request(
+        self, to_number: str, from_number: str, url: str, *, now: float
+    ) -> CallRequest | None:
         if self._login is None:
             return None
         parts = urlsplit(url)

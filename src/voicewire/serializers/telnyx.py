@@ -121,14 +121,16 @@ class TelnyxFrameSerializer(MediaStreamSerializer):
             return "version" in message and "protocol" not in message
         return "call_control_id" in optional_object_at(message, "start")
 
-    def hang_up_request(self) -> CallRequest | None:
+    def hang_up_request(self, *, now: float) -> CallRequest | None:
         call_id = self._call_id(self._call_control_id)
         if not self._api_key or not call_id:
             return None
         resource = f"calls/{quote(call_id, safe=':')}/actions/hangup"
         return self._request(resource, "{}", STATUSES_IF_GONE)
 
-    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+    def dial_request(
+        self, to_number: str, from_number: str, url: str, *, now: float
+    ) -> CallRequest | None:
         if not self._api_key or not self._connection_id:
             return None
         call = {

@@ -121,14 +121,16 @@ class TwilioFrameSerializer(MediaStreamSerializer):
             return "protocol" in message
         return "streamSid" in message and "callSid" in optional_object_at(message, "start")
 
-    def hang_up_request(self) -> CallRequest | None:
+    def hang_up_request(self, *, now: float) -> CallRequest | None:
         call_sid = self._call_id(self._call_sid)
         if self._login is None or not call_sid:
             return None
         resource = f"Calls/{quote(call_sid, safe='')}.json"
         return self._request(resource, b"Status=completed", STATUSES_IF_GONE)
 
-    def dial_request(self, to_number: str, from_number: str, url: str) -> CallRequest | None:
+    def dial_request(
+        self, to_number: str, from_number: str, url: str, *, now: float
+    ) -> CallRequest | None:
         if self._login is None:
             return None
         numbers = {"From": from_number, "To": to_number}

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import time
 from abc import abstractmethod
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -197,7 +198,7 @@ class WebsocketTransport(BaseTransport):
             self.rtvi.begin(None)
             connection.abort()
             self.input().caller_left()
-            request = introduction.serializer.hang_up_request()
+            request = introduction.serializer.hang_up_request(now=time.time())
             if request is not None and not introduction.serializer.is_over:
                 await hang_up(request)
         await self._tell(self.departure_event, session)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from google.protobuf import descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool
 
 from voicewire.serializers.protos import frames_pb2
 
@@ -43,8 +43,13 @@ assert serializer.deserialize(serializer.serialize(TextFrame("hi"))).text == "hi
 """
 
 
-def test_the_descriptor_is_pipecats_to_the_byte() -> None:
-    assert frames_pb2.DESCRIPTOR.serialized_pb == PIPECAT_DESCRIPTOR
+def test_the_descriptor_without_opus_is_pipecats_to_the_byte() -> None:
+    file = descriptor_pb2.FileDescriptorProto.FromString(frames_pb2.DESCRIPTOR.serialized_pb)
+    (opus,) = (each for each in file.message_type if each.name == "OpusFrame")
+    file.message_type.remove(opus)
+    (frame,) = (each for each in file.message_type if each.name == "Frame")
+    assert frame.field.pop().name == "opus"
+    assert file.SerializeToString() == PIPECAT_DESCRIPTOR
 
 
 def test_the_default_pool_is_left_to_pipecat() -> None:
