@@ -1,6 +1,6 @@
 """The WebSocket protocol of one connection, without I/O: bytes in, messages out.
 
-Nearly all traffic is one shape: a complete, final, masked binary frame. Between two frames that
+Nearly all traffic is one shape: a complete, final, masked frame of data. Between two frames that
 shape is unmasked and delivered at once (the fast lane). Every other byte goes through the sans-I/O
 parser of `websockets`, one frame at a time; and so does all that a server sends us.
 """
@@ -33,6 +33,7 @@ MAX_CLOSE_REASON_BYTES = 123
 
 _TEXT_HEAD = 0x80 | Opcode.TEXT
 _BINARY_HEAD = 0x80 | Opcode.BINARY
+_WHOLE_DATA_HEADS = (_BINARY_HEAD, _TEXT_HEAD)
 _PONG_HEAD = 0x80 | Opcode.PONG
 _MASKED_16_BIT = 0x80 | 126
 _MASKED_64_BIT = 0x80 | 127
@@ -100,7 +101,7 @@ class WebSocketEngine:
         num_frames = 0
         while position < end and num_frames < MAX_FRAMES_PER_TURN:
             num_frames += 1
-            if self._is_fast and end - position > 7 and data[position] == _BINARY_HEAD:
+            if self._is_fast and end - position > 7 and data[position] in _WHOLE_DATA_HEADS:
                 length = data[position + 1]
                 if length == _MASKED_16_BIT:
                     body = position + 8
@@ -111,9 +112,12 @@ class WebSocketEngine:
                     length = length & 0x7F if 0x80 <= length < _MASKED_64_BIT else end
                 after = body + length
                 if after <= end and length <= self._max_message_bytes:
-                    self._deliver(apply_mask(data[body:after], data[body - 4 : body]))
-                    position = after
-                    continue
+                    payload = apply_mask(data[body:after], data[body - 4 : body])
+                    message = _message_in(data[position], payload)
+                    if message is not None:
+                        self._deliver(message)
+                        position = after
+                        continue
             position = self._parse_frame(data, position)
         if self._pongs:
             self._write_pongs()
@@ -253,6 +257,16 @@ class WebSocketEngine:
             self.is_open = False
             self._is_fast = False
             self._closing()
+
+
+def _message_in(head: int, payload: bytes) -> bytes | str | None:
+    """Return what a whole frame says; None where the parser has to refuse it."""
+    if head == _BINARY_HEAD:
+        return payload
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _shortened(reason: str) -> str:
