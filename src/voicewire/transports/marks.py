@@ -25,14 +25,13 @@ class Marks:
         self._num_marks = 0
         self._last_secs = 0.0
 
-    def next_name(self, sent_secs: float, *, is_last: bool) -> str | None:
+    def next_name(self, sent_secs: float) -> str | None:
         """Return the name of a mark that is to be set now, or None.
 
         Args:
             sent_secs: How much of the stream has been sent.
-            is_last: Whether nothing waits behind it.
         """
-        if sent_secs - self._last_secs < MARK_SECS and not is_last:
+        if sent_secs - self._last_secs < MARK_SECS:
             return None
         self._last_secs = sent_secs
         self._num_marks += 1

@@ -415,8 +415,7 @@ class Outbound:
             self._encoder.send(frame)
         self._events.on_sent(frame)
         if self._marks is not None:
-            is_last = self._queue.head is None
-            name = self._marks.next_name(self._playout.sent_secs, is_last=is_last)
+            name = self._marks.next_name(self._playout.sent_secs)
             if name is not None:
                 self._encoder.send_mark(name)
 
