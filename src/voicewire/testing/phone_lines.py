@@ -6,6 +6,7 @@ Written from the providers' documents and not from our serializers, which are te
 import base64
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -77,11 +78,38 @@ class PhoneLine(ABC):
         return self._number
 
 
-class TwilioLine(PhoneLine):
+class MediaStreamLine(PhoneLine):
+    """A line of JSON messages, each with an event and the stream's name, as Twilio has begun it."""
+
+    _stream: ClassVar[Mapping[str, str]]
+    _number_field: ClassVar = "sequence_number"
+
+    def mark(self, name: str) -> Message:
+        return self._event("mark", mark={"name": name})
+
+    def read(self, message: Message) -> list[Order]:
+        said = json.loads(message)
+        if said["event"] == "media":
+            return [Order("audio", self._pcm(said["media"]["payload"]))]
+        if said["event"] == "mark":
+            return [Order("mark", name=said["mark"]["name"])]
+        assert said["event"] == "clear"
+        return [Order("clear")]
+
+    def _pcm(self, payload: str) -> bytes:
+        return ulaw_to_pcm(base64.b64decode(payload))
+
+    def _event(self, event: str, **fields: Any) -> str:
+        number = {self._number_field: str(self._next_number())}
+        return json.dumps({"event": event, **number, **fields, **self._stream})
+
+
+class TwilioLine(MediaStreamLine):
     """Media Streams: www.twilio.com/docs/voice/media-streams/websocket-messages."""
 
     path = "/twilio"
     returns_cleared_marks = True
+    _number_field = "sequenceNumber"
     _stream: ClassVar = {"streamSid": "MZ0123456789abcdef0123456789abcdef"}
 
     def opening(self) -> list[Message]:
@@ -103,28 +131,15 @@ class TwilioLine(PhoneLine):
     def key(self, digit: str) -> Message:
         return self._event("dtmf", dtmf={"track": "inbound_track", "digit": digit})
 
-    def mark(self, name: str) -> Message:
-        return self._event("mark", mark={"name": name})
-
     def hanging_up(self) -> Message:
         return self._event("stop", stop={"callSid": "CA0123456789abcdef0123456789abcdef"})
 
     def read(self, message: Message) -> list[Order]:
-        said = json.loads(message)
-        assert said["streamSid"] == self._stream["streamSid"]
-        if said["event"] == "media":
-            return [Order("audio", ulaw_to_pcm(base64.b64decode(said["media"]["payload"])))]
-        if said["event"] == "mark":
-            return [Order("mark", name=said["mark"]["name"])]
-        assert said["event"] == "clear"
-        return [Order("clear")]
-
-    def _event(self, event: str, **fields: Any) -> str:
-        number = str(self._next_number())
-        return json.dumps({"event": event, "sequenceNumber": number, **fields, **self._stream})
+        assert json.loads(message)["streamSid"] == self._stream["streamSid"]
+        return super().read(message)
 
 
-class TelnyxLine(PhoneLine):
+class TelnyxLine(MediaStreamLine):
     """Media streaming: developers.telnyx.com, "Media Streaming over WebSockets"."""
 
     path = "/telnyx"
@@ -149,24 +164,8 @@ class TelnyxLine(PhoneLine):
     def key(self, digit: str) -> Message:
         return self._event("dtmf", dtmf={"digit": digit})
 
-    def mark(self, name: str) -> Message:
-        return self._event("mark", mark={"name": name})
-
     def hanging_up(self) -> Message:
         return self._event("stop", stop={"user_id": "3E6F995F-85F7-4705-9741-53B116D28237"})
-
-    def read(self, message: Message) -> list[Order]:
-        said = json.loads(message)
-        if said["event"] == "media":
-            return [Order("audio", ulaw_to_pcm(base64.b64decode(said["media"]["payload"])))]
-        if said["event"] == "mark":
-            return [Order("mark", name=said["mark"]["name"])]
-        assert said["event"] == "clear"
-        return [Order("clear")]
-
-    def _event(self, event: str, **fields: Any) -> str:
-        number = str(self._next_number())
-        return json.dumps({"event": event, "sequence_number": number, **fields, **self._stream})
 
 
 class PlivoLine(PhoneLine):
@@ -217,7 +216,7 @@ class PlivoLine(PhoneLine):
         return json.dumps({"event": event, "sequenceNumber": number, **fields, **self._stream})
 
 
-class ExotelLine(PhoneLine):
+class ExotelLine(MediaStreamLine):
     """AgentStream: developer.exotel.com/docs/agentstream, with 16-bit PCM."""
 
     path = "/exotel"
@@ -241,25 +240,15 @@ class ExotelLine(PhoneLine):
     def key(self, digit: str) -> Message:
         return self._event("dtmf", dtmf={"duration": "200", "digit": digit})
 
-    def mark(self, name: str) -> Message:
-        return self._event("mark", mark={"name": name})
-
     def hanging_up(self) -> Message:
         return self._event("stop", stop={"reason": "callended"})
 
     def read(self, message: Message) -> list[Order]:
-        said = json.loads(message)
-        assert said["stream_sid"] == self._stream["stream_sid"]
-        if said["event"] == "media":
-            return [Order("audio", base64.b64decode(said["media"]["payload"]))]
-        if said["event"] == "mark":
-            return [Order("mark", name=said["mark"]["name"])]
-        assert said["event"] == "clear"
-        return [Order("clear")]
+        assert json.loads(message)["stream_sid"] == self._stream["stream_sid"]
+        return super().read(message)
 
-    def _event(self, event: str, **fields: Any) -> str:
-        number = str(self._next_number())
-        return json.dumps({"event": event, "sequence_number": number, **fields, **self._stream})
+    def _pcm(self, payload: str) -> bytes:
+        return base64.b64decode(payload)
 
 
 class VonageLine(PhoneLine):
