@@ -20,6 +20,8 @@ from tests.compat.plain_client import (
     read_speech,
 )
 from tests.conftest import DATA
+from tests.transports.client import eventually
+from voicewire.testing import SimulatedPhone, TwilioLine
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -82,6 +84,23 @@ async def test_echo_plays_back_what_it_hears(frame_class: Any, free_tcp_port: in
     assert loudest_hz(pcm, MIC_SAMPLE_RATE) == pytest.approx(440, abs=3)
     num_sounding = np.count_nonzero(np.frombuffer(pcm, "<i2"))
     assert num_sounding / MIC_SAMPLE_RATE == pytest.approx(1.0, abs=0.05)
+
+
+async def test_phone_bot_repeats_what_is_said_and_hangs_up_when_it_is_told_to(
+    free_tcp_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bot = asyncio.ensure_future(load_main("phone_bot.py")(free_tcp_port))
+    await eventually(lambda: "waiting for calls" in capsys.readouterr().out)
+    url = f"ws://127.0.0.1:{free_tcp_port}/twilio"
+    async with SimulatedPhone(url, TwilioLine()) as phone:
+        await phone.say(tone(440, 1.0, MIC_SAMPLE_RATE))
+        await phone.wait_until_heard()
+        assert "twilio: +15550100 calls" in capsys.readouterr().out
+        await phone.press("#")
+        await eventually(lambda: phone.is_over)
+    bot.cancel()
+    await asyncio.gather(bot, return_exceptions=True)
+    assert loudest_hz(bytes(phone.played), 8000) == pytest.approx(440, abs=3)
 
 
 async def test_doorbell_rings_when_the_caller_has_spoken_and_ends_the_conversation(
