@@ -45,7 +45,7 @@ async def listening(
 
 async def speak(rig: Rig, secs: float = 0.3) -> None:
     for _ in range(round(secs / 0.01)):
-        await rig.send(InputAudioRawFrame(bytes(320), 16000, 1))
+        await rig.send(InputAudioRawFrame(b"\1" * 320, 16000, 1))
 
 
 async def until(fake: FakeDeepgram, audio_secs: float) -> None:
@@ -126,7 +126,7 @@ async def test_no_more_than_some_seconds_wait_for_a_connection() -> None:
     fake.status = HTTPStatus.SERVICE_UNAVAILABLE
     async with listening(fake) as (rig, stt, _):
         for _ in range(24):
-            await rig.send(InputAudioRawFrame(bytes(16_000), 16000, 1))
+            await rig.send(InputAudioRawFrame(b"\1" * 16_000, 16000, 1))
         await rig.settle()
         assert stt.num_dropped_secs == pytest.approx(2.0)
 

@@ -113,7 +113,7 @@ class FakeVendor:
 
 
 class FakeDeepgram(FakeVendor):
-    """Hears one word for each 0.1 s of audio, and settles when it is asked to."""
+    """Hears one word for each 0.1 s of audio but silence, and settles when it is asked to."""
 
     key_header = "Authorization"
     key_value = f"Token {KEY}"
@@ -126,6 +126,8 @@ class FakeDeepgram(FakeVendor):
     async def take(self, connection: ServerConnection, message: str | bytes) -> None:
         words = self._unsettled.setdefault(connection, [])
         if isinstance(message, bytes):
+            if not any(message):
+                return
             before = self.audio_bytes // 3200
             self.audio_bytes += len(message)
             self.news.set()
