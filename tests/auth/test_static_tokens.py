@@ -46,6 +46,16 @@ async def test_the_header_counts_before_the_address(tokens: StaticTokens) -> Non
     assert subject_of(await tokens(handshake(ADA, in_query="wrong"))) == "ada"
 
 
+async def test_the_key_of_openais_client_in_a_browser_is_a_subprotocol(
+    tokens: StaticTokens,
+) -> None:
+    shown = f"realtime, openai-insecure-api-key.{ADA}, openai-beta.realtime-v1"
+    assert subject_of(await tokens(handshake(sec_websocket_protocol=shown))) == "ada"
+    assert refused(await tokens(handshake("wrong", sec_websocket_protocol=shown)), 401)
+    nothing = handshake(in_query=ADA, sec_websocket_protocol="openai-insecure-api-key.")
+    assert refused(await tokens(nothing), 401, "is needed")
+
+
 async def test_two_headers_are_none(tokens: StaticTokens) -> None:
     both = Headers([("Authorization", f"Bearer {ADA}"), ("Authorization", "Bearer x")])
     request = HandshakeRequest(("", 0), "/", both, {"token": ADA})

@@ -25,6 +25,8 @@ from tests.transports.test_asgi import serving as asgi_serving
 from voicewire import (
     AnyOf,
     ConfigurationError,
+    FrameSerializer,
+    GenesysAudioHookSerializer,
     HandshakeRequest,
     Identity,
     Limits,
@@ -32,9 +34,13 @@ from voicewire import (
     Rejection,
     SessionTransport,
     StaticTokens,
+    TelnyxFrameSerializer,
     TwilioFrameSerializer,
+    VonageFrameSerializer,
     WebsocketServerParams,
 )
+from voicewire.serializers import ProviderRequest
+from voicewire.serializers.dialects import all_dialects
 from voicewire.sessions.asgi import VoiceApp
 from voicewire.transports.asgi import (
     FastAPIWebsocketParams,
@@ -331,6 +337,28 @@ async def test_a_provider_that_signs_nothing_is_no_way_around_the_hook() -> None
         assert (await refusal(f"{server.url}/twilio")).status_code == 401
         async with connect(f"{server.url}/twilio?token={TOKEN}", proxy=None):
             pass
+
+
+@pytest.mark.parametrize(
+    ("serializer", "is_signed"),
+    [
+        (TwilioFrameSerializer(account_sid="AC1", auth_token="t"), True),  # noqa: S106
+        (TwilioFrameSerializer(), False),
+        (VonageFrameSerializer(signature_secret="s"), True),  # noqa: S106
+        (VonageFrameSerializer(), False),
+        (GenesysAudioHookSerializer(api_key="k", client_secret="c2VjcmV0"), True),  # noqa: S106
+        (GenesysAudioHookSerializer(), False),
+        (TelnyxFrameSerializer(public_key=base64.b64encode(bytes(32)).decode()), False),
+        *((each, False) for each in all_dialects().values()),
+    ],
+    ids=lambda value: value if isinstance(value, bool) else type(value).__name__,
+)
+def test_a_wire_that_passes_the_hook_by_lets_nobody_in_unsigned(
+    serializer: FrameSerializer, is_signed: bool
+) -> None:
+    assert serializer.signs_connections is is_signed
+    unsigned = ProviderRequest("wss://a.example/", "/", {})
+    assert serializer.is_genuine(unsigned, now=0.0) is not is_signed
 
 
 # Within an ASGI application.

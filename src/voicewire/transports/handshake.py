@@ -17,6 +17,9 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
+OPENAI_KEY = "openai-insecure-api-key."
+"""How OpenAI's client in a browser offers its key, beside the subprotocol "realtime"."""
+
 CHALLENGE = "www-authenticate"
 
 
@@ -79,13 +82,16 @@ class HandshakeRequest:
     def bearer_token(self) -> str | None:
         """What the caller shows: of `Authorization: Bearer ...`, else of `?token=...`.
 
-        None is nothing. Browsers cannot set the header of a WebSocket. Two headers are none: it
-        is not to be guessed which one counts.
+        None is nothing. Browsers cannot set the header of a WebSocket; OpenAI's client has its key
+        in a subprotocol there. Two headers are none: it is not to be guessed which one counts.
         """
         fields = self.headers.get_all("authorization")
         scheme, _, token = (fields[0] if fields else "").partition(" ")
         if scheme.lower() == "bearer":
             return (token.strip() or None) if len(fields) == 1 else None
+        for offered in self.headers.get("sec-websocket-protocol", "").split(","):
+            if offered.strip().startswith(OPENAI_KEY):
+                return offered.strip().removeprefix(OPENAI_KEY) or None
         return self.query.get("token") or None
 
 
