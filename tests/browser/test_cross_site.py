@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.chromium import chromium
 from tests.browser.served import hummer, served
-from voicewire import HandshakeRequest, Identity, Rejection
+from voicewire import HandshakeRequest, Identity, Rejection, StaticTokens
 
 COOKIE = "session=of-ada"
 
@@ -104,6 +104,23 @@ def test_no_page_but_the_servers_own_can_use_the_callers_cookie(context: Browser
         assert result_in(context, own, OPEN, server.url) == "open"
         assert result_in(context, own, POST, f"{server.page}/connect") == 200
         assert hook.asked == [own, own]
+
+
+def test_the_talk_page_shows_the_token_behind_its_address(context: BrowserContext) -> None:
+    hook = StaticTokens({"ada": "adas+secret/token=1"})
+    with served(hummer([]), authenticate=hook) as server:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for token, state in (("adas%2Bsecret%2Ftoken%3D1", "ready"), ("wrong", "idle")):
+            page.goto("about:blank")
+            page.goto(f"{server.page}/#token={token}")
+            page.get_by_role("button", name="Talk").click()
+            page.get_by_role("button", name="Write instead").click()
+            expect(page.locator("body")).to_have_attribute("data-state", state)
+        page.close()
+    assert asked
+    assert not [url for url in asked if "token=adas" in url.partition("#")[0]]
 
 
 def test_a_name_that_was_rebound_to_this_machine_does_not_help(context: BrowserContext) -> None:
