@@ -174,8 +174,13 @@ async def test_where_a_token_says_its_key_is_to_be_found_is_not_heeded() -> None
 
 
 async def test_a_header_that_must_be_understood_is_not() -> None:
-    token = an.token(header={"crit": ["b64"], "exp": 1})
-    assert refused(await ask(tokens(), token), 401)
+    hook = tokens(algorithms=["HS256"], key=SECRET)
+    for more, word in (({}, None), ({"crit": ["b64"], "b64": True}, "not accepted")):
+        header = {"alg": "HS256", **more}
+        signed = by_hand(header, an.claims()).rstrip(".")
+        mac = hmac.digest(SECRET.encode(), signed.encode(), "sha256")
+        answer = await ask(hook, by_hand(header, an.claims(), mac))
+        assert subject_of(answer) == "ada" if word is None else refused(answer, 401, word)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +226,8 @@ async def test_one_changed_character_makes_it_another_token() -> None:
         ({"key": "x", "jwks_url": "https://a.example/"}, "expected one of"),
         ({"key": "no key"}, "of no use for RS256; expected a public key in PEM"),
         ({"key": an.public_pem(an.EC_KEY)}, "of no use for RS256"),
+        ({"key": an.public_pem(an.EC_KEY), "algorithms": ["ES384"]}, "of no use for ES384"),
+        ({"key": an.public_pem(an.RSA_KEY), "algorithms": ["EdDSA"]}, "of no use for EdDSA"),
         ({"key": an.private_pem(an.RSA_KEY)}, "is a private one"),
         ({"algorithms": ["HS256"], "key": "short"}, "has 5 bytes; HS256 needs 32"),
         ({"jwks_url": "http://login.example.com/keys"}, "no https:// address"),

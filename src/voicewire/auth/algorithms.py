@@ -26,6 +26,9 @@ PUBLIC_KEYS: Mapping[str, tuple[str, str | None]] = {
 }
 """Algorithms with a public key: its `kty` and, where there are several, its `crv`."""
 
+_CURVES = {"P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1"}
+"""What SEC 2 calls the curves."""
+
 
 def load_jwt() -> Any:
     """Return the module `jwt`, where it can check all of these.
@@ -83,12 +86,28 @@ def check_key(key: str | bytes, algorithms: Collection[str]) -> None:
         try:
             prepared = jwt.get_algorithm_by_name(name).prepare_key(key)
         except (jwt.PyJWTError, ValueError, TypeError):
-            expected = "a secret" if name in SECRET_BYTES else "a public key in PEM"
-            raise ConfigurationError(f"key is of no use for {name}; expected {expected}") from None
+            prepared = None
         if hasattr(prepared, "sign"):
             raise ConfigurationError("key is a private one; the issuer alone should have it")
+        if prepared is None or (name in PUBLIC_KEYS and not _is_for(prepared, name)):
+            expected = "a secret" if name in SECRET_BYTES else "a public key in PEM"
+            raise ConfigurationError(f"key is of no use for {name}; expected {expected}")
         if not is_strong(prepared):
             raise ConfigurationError(f"key is too short; RSA needs {MIN_RSA_BITS} bits or more")
+
+
+def _is_for(key: Any, algorithm: str) -> bool:
+    """Return whether a prepared public key is of the algorithm's kind."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    kind, curve = PUBLIC_KEYS[algorithm]
+    if kind == "EC":
+        return isinstance(key, EllipticCurvePublicKey) and key.curve.name == _CURVES.get(
+            curve or ""
+        )
+    return isinstance(key, RSAPublicKey if kind == "RSA" else Ed25519PublicKey)
 
 
 def is_strong(key: Any) -> bool:
