@@ -19,7 +19,7 @@ const STATUS: Readonly<Record<Phase, string>> = {
   interrupted: "Interrupted. Listening …",
 };
 
-const client = new VoiceClient({ codec: codecAsked() });
+const client = new VoiceClient({ codec: codecAsked(), url: serverUrl() });
 let captions = new Captions();
 let turns = new Turns();
 let phase: Phase = "yours";
@@ -274,4 +274,18 @@ draw();
 /** Returns what the page's address asks for: `?codec=opus`, for a slow network. */
 function codecAsked(): Codec {
   return new URLSearchParams(location.search).get("codec") === "opus" ? "opus" : "pcm";
+}
+
+/**
+ * Returns where the page's own server is called, with the token of `#token=...`: what stands behind
+ * `#` is sent to no server, so it is in no log and in no Referer.
+ */
+function serverUrl(): string {
+  const url = new URL("/ws", location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token !== null) {
+    url.searchParams.set("token", token);
+  }
+  return url.href;
 }

@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING
 from voicewire.exports import HOME_OF
 
 if TYPE_CHECKING:
+    from voicewire.auth import (
+        AnyOf,
+        JSONWebTokens,
+        OneTimeTokens,
+        StaticTokens,
+    )
     from voicewire.compat import (
         install_as_pipecat,
     )
@@ -190,6 +196,9 @@ if TYPE_CHECKING:
         BaseTransport,
         ClientConnection,
         ConnectRequest,
+        HandshakeRequest,
+        Identity,
+        Rejection,
         TransportParams,
         TransportStats,
         WebsocketClientParams,
@@ -230,6 +239,7 @@ __all__ = [
     "RTVI",
     "AddressInUseError",
     "AlwaysUserMuteStrategy",
+    "AnyOf",
     "AsteriskFrameSerializer",
     "AudioRawFrame",
     "AudioRecorder",
@@ -276,7 +286,9 @@ __all__ = [
     "FunctionCallsStartedFrame",
     "FunctionSchema",
     "GenesysAudioHookSerializer",
+    "HandshakeRequest",
     "HeartbeatFrame",
+    "Identity",
     "IdleCallback",
     "InlineProcessor",
     "InputAudioRawFrame",
@@ -284,6 +296,7 @@ __all__ = [
     "InputTransportMessageFrame",
     "InterimTranscriptionFrame",
     "InterruptionFrame",
+    "JSONWebTokens",
     "KeypadEntry",
     "LLMAssistantAggregator",
     "LLMConfigureOutputFrame",
@@ -314,6 +327,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "MuteUntilFirstBotCompleteUserMuteStrategy",
+    "OneTimeTokens",
     "OutputAudioRawFrame",
     "OutputDTMFFrame",
     "OutputDTMFUrgentFrame",
@@ -336,6 +350,7 @@ __all__ = [
     "RTVIServerMessageFrame",
     "RTVIServerResponseFrame",
     "RawFrameSerializer",
+    "Rejection",
     "Role",
     "STTService",
     "STTUpdateSettingsFrame",
@@ -350,6 +365,7 @@ __all__ = [
     "SpeechTimeoutUserTurnStopStrategy",
     "SpokenSentence",
     "StartFrame",
+    "StaticTokens",
     "StopFrame",
     "SystemFrame",
     "TTSAudioRawFrame",

@@ -4,6 +4,12 @@ A test holds this to what `__init__.py` shows to type checkers.
 """
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "voicewire.auth": (
+        "AnyOf",
+        "JSONWebTokens",
+        "OneTimeTokens",
+        "StaticTokens",
+    ),
     "voicewire.compat": ("install_as_pipecat",),
     "voicewire.context": (
         "FunctionSchema",
@@ -177,6 +183,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "BaseTransport",
         "ClientConnection",
         "ConnectRequest",
+        "HandshakeRequest",
+        "Identity",
+        "Rejection",
         "TransportParams",
         "TransportStats",
         "WebsocketClientParams",

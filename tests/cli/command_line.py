@@ -1,9 +1,10 @@
 """The command line as its user has it: a process of its own."""
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,14 +12,17 @@ VOICEWIRE = [sys.executable, "-m", "voicewire"]
 
 
 @contextmanager
-def running(arguments: Sequence[str], *, cwd: Path | None = None) -> "Iterator[Server]":
-    """Run `voicewire serve`, and leave nothing of it behind."""
+def running(
+    arguments: Sequence[str], *, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> "Iterator[Server]":
+    """Run `voicewire serve`, with these variables in its environment, and leave nothing behind."""
     # Whoever starts the tests in the background has SIGINT ignored, and children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
             [*VOICEWIRE, "serve", *arguments],
             cwd=cwd,
+            env={**os.environ, **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -137,3 +137,59 @@ def test_workers_share_the_port_and_tell_it_once(bots: Path) -> None:
         server.wait_for("client disconnected")
         assert server.end(signal.SIGINT) == 0
     assert sum("listening on" in line for line in server.lines) == 1
+
+
+TOKEN = "adas-secret-token-1"  # noqa: S105 - of a test
+
+GUARDED_BOT = """
+import os
+from quiet import bot as quiet
+from voicewire import StaticTokens, WebsocketServerParams
+
+async def bot(transport):
+    assert "VOICEWIRE_TOKENS" not in os.environ
+    await quiet(transport)
+
+async def nobody(request):
+    raise NotImplementedError
+
+guarded = WebsocketServerParams(authenticate=nobody)
+"""
+
+
+def test_tokens_of_the_environment_keep_strangers_out(bots: Path) -> None:
+    (bots / "heir.py").write_text(GUARDED_BOT)
+    arguments = ["--bot", "heir:bot", "--port", "0", "--verbose"]
+    with running(
+        arguments, cwd=bots, variables={"VOICEWIRE_TOKENS": f"ada:{TOKEN},kiosk:{TOKEN}-2"}
+    ) as server:
+        url = server.wait_until_ready()
+        for headers in ({}, {"Authorization": "Bearer of-bad-news"}):
+            with pytest.raises(InvalidStatus) as refused:
+                connect(url, proxy=None, additional_headers=headers)
+            assert refused.value.response.status_code == 401
+        with connect(f"{url}/?token={TOKEN}", proxy=None):
+            assert server.wait_for("client connected").endswith("path '/', as 'ada'")
+        with connect(f"{url}/{TOKEN}?token={TOKEN}-2", proxy=None):
+            assert server.wait_for("client connected").endswith("path not shown, as 'kiosk'")
+        assert server.end(signal.SIGINT) == 0
+    assert not any("failed" in line or TOKEN in line for line in server.lines)
+
+
+def test_tokens_that_are_none_are_one_line(bots: Path) -> None:
+    variables = {"VOICEWIRE_TOKENS": "ada:short"}
+    with running(["--bot", "quiet:bot"], cwd=bots, variables=variables) as server:
+        assert server.end() == 2
+    (line,) = server.lines
+    assert line.startswith("Error: VOICEWIRE_TOKENS: the token of 'ada' has 5 characters")
+
+
+def test_tokens_do_not_replace_a_hook_without_a_word(bots: Path) -> None:
+    (bots / "guarded.py").write_text(GUARDED_BOT + "transport_params = guarded\n")
+    with running(
+        ["--bot", "guarded:bot"], cwd=bots, variables={"VOICEWIRE_TOKENS": TOKEN}
+    ) as server:
+        assert server.end() == 2
+    assert server.lines == [
+        "Error: VOICEWIRE_TOKENS is set, and transport_params has authenticate: it must be one"
+    ]

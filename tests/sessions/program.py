@@ -12,7 +12,11 @@ from tests.sessions.serving import run_pipeline
 from tests.transports.client import Echo
 from voicewire import (
     ClientConnection,
+    HandshakeRequest,
+    Identity,
     Limits,
+    OneTimeTokens,
+    Rejection,
     SessionTransport,
     WebsocketServerParams,
     serve,
@@ -38,6 +42,14 @@ async def stubborn(transport: SessionTransport) -> None:
             pass
 
 
+TOKENS = OneTimeTokens("an-example-secret-of-32-bytes-or-more")
+
+
+async def once(request: HandshakeRequest) -> Identity | Rejection:
+    """Ask a hook that each process has made anew when it imported this module."""
+    return await TOKENS(request)
+
+
 async def fail_to_prepare() -> None:
     from voicewire import ModelFileError
 
@@ -54,7 +66,11 @@ if __name__ == "__main__":
         stubborn if settings.get("is_stubborn") else bot,
         "127.0.0.1",
         settings.get("port", 0),
-        WebsocketServerParams(audio_in_enabled=True, audio_out_enabled=True),
+        WebsocketServerParams(
+            audio_in_enabled=True,
+            audio_out_enabled=True,
+            authenticate=once if settings.get("is_guarded") else None,
+        ),
         Limits(max_sessions=settings.get("max_sessions", 100)),
         workers=settings["workers"],
         prepare=fail_to_prepare if settings.get("fails") else None,

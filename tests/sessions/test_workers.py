@@ -15,10 +15,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from tests.sessions.program import TOKENS
 from tests.sessions.serving import echo
 from tests.transports.client import audio_message, eventually
 from tests.transports.fakes import tone
-from voicewire import ConfigurationError, serve
+from voicewire import ConfigurationError, Identity, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -203,6 +204,24 @@ async def test_all_workers_together_have_one_limit_and_the_dead_give_their_place
         fourth, _ = await call_until_let_in(server.url)
         for each in (third, fourth, *callers.values()):
             await each.close()
+
+
+async def test_a_token_that_lets_in_once_does_so_in_whichever_worker() -> None:
+    async with program(workers=2, is_guarded=True) as server:
+        pids: set[int] = set()
+        for _ in range(20):
+            token = TOKENS.issue(Identity("ada"))
+            sockets = await asyncio.gather(
+                *(call(f"{server.url}?token={token}") for _ in range(4)), return_exceptions=True
+            )
+            let_in = [each for each in sockets if not isinstance(each, BaseException)]
+            refused = [each for each in sockets if isinstance(each, InvalidStatus)]
+            assert (len(let_in), len(refused)) == (1, 3)
+            assert {each.response.status_code for each in refused} == {401}
+            for socket, pid in let_in:
+                pids.add(pid)
+                await socket.close()
+        assert len(pids) == 2
 
 
 async def test_workers_do_not_outlive_their_supervisor() -> None:

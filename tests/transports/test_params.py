@@ -43,6 +43,8 @@ DEFAULTS: dict[str, object] = {
     "ping_timeout_secs": 10.0,
     "tcp_congestion_control": None,
     "talk_page": True,
+    "authenticate": None,
+    "authenticate_timeout_secs": 5.0,
     "connect_hook": None,
     "public_url": None,
 }

@@ -1,14 +1,17 @@
 """`voicewire serve`: a bot on a port."""
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
 
 import click
 
+from voicewire.auth import StaticTokens
 from voicewire.cli.bot_loading import load_bot, load_params
 from voicewire.cli.console import (
+    EXIT_USAGE,
     CommandError,
     as_command_error,
     configure_logging,
@@ -17,11 +20,17 @@ from voicewire.cli.console import (
 )
 from voicewire.cli.session_log import SessionLog
 from voicewire.clock import MonotonicClock
-from voicewire.errors import AddressInUseError, VoicewireError
+from voicewire.errors import AddressInUseError, ConfigurationError, VoicewireError
 from voicewire.sessions import Bot, Limits, SessionTransport
 from voicewire.sessions import serve as serve_bot
+from voicewire.sessions.server import default_params
+from voicewire.transports import WebsocketServerParams
 
 EMBEDDED_BOT = "voicewire.bots.embedded:bot"
+
+TOKENS_VARIABLE = "VOICEWIRE_TOKENS"
+"""Not an option: everybody on the machine can read what stands on a command line. It is taken out
+of the environment, so that programs which a bot starts do not inherit it."""
 
 SHORT_ID_LENGTH = 4
 """How much of a client's identifier tells the lines of one session from those of another."""
@@ -59,6 +68,10 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
     The bot is called for each caller. What its module calls transport_params, a
     WebsocketServerParams, says what the transports do.
 
+    Whoever reaches the port may talk, unless VOICEWIRE_TOKENS is set: then callers need one of
+    these tokens. It holds NAME:TOKEN, or several of them with commas between; programs send
+    "Authorization: Bearer TOKEN", pages add ?token=TOKEN.
+
     Ctrl-C ends at once, SIGTERM when the bots have finished speaking; both with exit code 0.
     """
     configure_logging(verbose=verbose)
@@ -69,7 +82,7 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
             process.bot,
             host,
             port,
-            params=load_params(spec),
+            params=_with_tokens(load_params(spec), os.environ.pop(TOKENS_VARIABLE, None)),
             limits=Limits(max_sessions=max_sessions),
             workers=workers,
             prepare=process.prepare,
@@ -80,6 +93,29 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
     except VoicewireError as exc:
         raise as_command_error(exc) from exc
     note("stopped")
+
+
+def _with_tokens(
+    params: WebsocketServerParams | None, tokens: str | None
+) -> WebsocketServerParams | None:
+    """Return the parameters with the tokens of the environment.
+
+    Raises:
+        CommandError: They are none, or the bot's module has a hook of its own.
+    """
+    if tokens is None:
+        return params
+    params = params if params is not None else default_params()
+    if params.authenticate is not None:
+        raise CommandError(
+            f"{TOKENS_VARIABLE} is set, and transport_params has authenticate: it must be one",
+            exit_code=EXIT_USAGE,
+        )
+    try:
+        hook = StaticTokens.parse(tokens)
+    except ConfigurationError as exc:
+        raise CommandError(f"{TOKENS_VARIABLE}: {exc}", exit_code=EXIT_USAGE) from exc
+    return params.model_copy(update={"authenticate": hook})
 
 
 def _say_ready(url: str) -> None:

@@ -37,6 +37,8 @@ class SessionLog:
         self._transport = transport
         self._say = say
         self._clock = clock
+        # An application may let callers in by a secret path; a log is no place for it.
+        self._known_paths = {"/", "/ws", *getattr(transport.params, "dialects", ())}
         self._connected_at = 0.0
         self._caller_started_at: float | None = None
         self._last_word_at: float | None = None
@@ -71,7 +73,9 @@ class SessionLog:
     async def _on_connected(self, transport: WebsocketTransport, client: ClientConnection) -> None:
         self._connected_at = self._clock.now()
         host, port = client.remote_address
-        self._say(f"client connected: {client.id}, from {host}:{port}, path {client.path!r}")
+        path = repr(client.path) if client.path in self._known_paths else "not shown"
+        who = f", as {client.identity.subject!r}" if client.identity is not None else ""
+        self._say(f"client connected: {client.id}, from {host}:{port}, path {path}{who}")
 
     async def _on_disconnected(
         self, transport: WebsocketTransport, client: ClientConnection

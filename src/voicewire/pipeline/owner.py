@@ -107,7 +107,7 @@ def is_being_cancelled() -> bool:
 
 
 async def wait_at_most(
-    timeout_secs: float, tasks: Collection[asyncio.Task[None]], *, clock: Clock
+    timeout_secs: float, tasks: Collection[asyncio.Task[Any]], *, clock: Clock
 ) -> bool:
     """Wait until all tasks are done, and return True; cancel those that take longer."""
     timeout = asyncio.get_running_loop().create_future()

@@ -157,7 +157,8 @@ class RTVIVisit:
             return []
         if kind not in self._requests:
             known = ", ".join(sorted(self._requests))
-            return self._refuse(msg_id, f"unknown type {kind[:64]!r}; expected one of {known}")
+            why = f"unknown type {kind[:64]!r}; expected one of {known}"
+            return self._refuse(msg_id, why, logged="unknown type")
         model, act = self._requests[kind]
         try:
             return act(msg_id, model.model_validate(content.get("data") or {}))
@@ -182,11 +183,12 @@ class RTVIVisit:
         except Exception:  # The frame itself must move on, whatever is wrong with what is in it.
             logger.exception("RTVI: %s cannot be told of", type(frame).__name__)
 
-    def _refuse(self, msg_id: str, why: str) -> list[Frame]:
+    def _refuse(self, msg_id: str, why: str, *, logged: str | None = None) -> list[Frame]:
+        """Tell the client why; `logged` where that quotes what it has sent."""
         # One line for each client: a flood must not become a flood of lines.
         if not self._has_refused:
             self._has_refused = True
-            logger.warning("RTVI message refused: %s", why)
+            logger.warning("RTVI message refused: %s", logged or why)
         self.send(message("error-response", {"error": why}, to=msg_id))
         return []
 

@@ -161,6 +161,11 @@ class FrameSerializer(ABC):
         """
         return None
 
+    @property
+    def signs_connections(self) -> bool:
+        """Whether `is_genuine` lets in no connection but those that the provider has signed."""
+        return False
+
     def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
         """Return whether the provider has signed a request, where we know how to tell.
 

@@ -155,6 +155,10 @@ class GenesysAudioHookSerializer(TelephonySerializer):
         """Say what the Architect flow gets when the session ends."""
         self._output_variables = dict(variables)
 
+    @property
+    def signs_connections(self) -> bool:
+        return self._keys is not None
+
     def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
         if self._keys is None:
             return True

@@ -98,6 +98,10 @@ class TwilioFrameSerializer(MediaStreamSerializer):
         elif has_credentials(name, account_sid=account_sid, auth_token=auth_token):
             self._login = (str(account_sid), str(auth_token))
 
+    @property
+    def signs_connections(self) -> bool:
+        return self._signing_token is not None
+
     def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
         if self._signing_token is None:
             return True

@@ -78,6 +78,10 @@ class VonageFrameSerializer(TelephonySerializer):
             vonage_authorization(*self._login, now=0.0)  # The key is looked at now, not in a call.
         super().__init__(params, l16(params.vonage_sample_rate))
 
+    @property
+    def signs_connections(self) -> bool:
+        return self._signature_secret is not None
+
     def is_genuine(self, request: ProviderRequest, *, now: float) -> bool:
         if self._signature_secret is None:
             return True

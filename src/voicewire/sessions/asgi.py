@@ -1,27 +1,20 @@
 """Many callers within somebody's own ASGI application."""
 
 import asyncio
-import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces
-from voicewire.sessions.server import check_server_arguments, default_params
+from voicewire.sessions.server import check_server_arguments, default_params, refusal_of
 from voicewire.sessions.session import Bot, Session
-from voicewire.transports.asgi import ASGIConnection, Receive, Send
+from voicewire.transports.asgi import ASGIConnection, Receive, Send, answer, refuse
+from voicewire.transports.gate import Admission, Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.origins import origin_refusal
-from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.params import WebsocketServerParams
-from voicewire.transports.providers import refuse_stranger
-from voicewire.transports.websocket import RETRY_AFTER_SECS, connection_settings
-
-logger = logging.getLogger(__name__)
-
-CLOSE_POLICY = 1008
+from voicewire.transports.websocket import connection_settings
 
 
 class VoiceApp:
@@ -60,6 +53,7 @@ class VoiceApp:
         self._bot = bot
         self._clock = clock or MonotonicClock()
         self._places = LocalPlaces(self.limits)
+        self._gate = Gate(self._params, self._why_full, clock=self._clock)
         self._sessions: set[Session] = set()
 
     @property
@@ -72,7 +66,7 @@ class VoiceApp:
         if scope["type"] == "websocket":
             await self._serve(_below_mount(scope), receive, send)
         elif scope["type"] == "http":
-            await _answer(send, "http.response", Rejection(404, "connect with WebSocket"))
+            await answer(send, "http.response", Rejection(404, "connect with WebSocket"))
 
     async def _serve(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -80,11 +74,13 @@ class VoiceApp:
             scope, receive, send, settings=connection_settings(self._params), clock=self._clock
         )
         ip = connection.remote_address[0]
-        rejection = self._reject(scope, connection)
-        place = None if rejection else self._places.take(ip)
-        if place is None:
-            await _refuse(scope, send, rejection or Rejection(503, "all places are taken"))
+        admission = await self._admit(connection)
+        place = None if isinstance(admission, Rejection) else self._places.take(ip)
+        if isinstance(admission, Rejection) or place is None:
+            full = Rejection(503, "all places are taken")
+            await refuse(scope, send, admission if isinstance(admission, Rejection) else full)
             return
+        connection.identity = admission
         subprotocol = self._known_subprotocol(scope)
         connection.subprotocol = subprotocol
         try:
@@ -110,35 +106,20 @@ class VoiceApp:
         finally:
             self._sessions.discard(session)
 
-    def _reject(self, scope: Mapping[str, Any], connection: ASGIConnection) -> Rejection | None:
-        headers = connection.headers
+    async def _admit(self, connection: ASGIConnection) -> Admission:
         refusal = origin_refusal(
-            headers.get("origin"),
-            headers.get("host"),
+            connection.headers.get("origin"),
+            connection.headers.get("host"),
             self._params.allowed_origins,
             is_on_loopback=False,
         )
         if refusal is not None:
             return Rejection(403, refusal)
-        query = scope.get("query_string", b"").decode("latin-1")
-        target = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
-        request = HandshakeRequest(
-            connection.remote_address,
-            connection.path,
-            connection.headers,  # type: ignore[arg-type]  # they are `Headers`
-            connection.query,
-            f"{target}?{query}" if query else target,
-        )
-        stranger = refuse_stranger(self._params, request)
-        if stranger is not None:
-            return stranger
-        limit = self._places.refusal(connection.remote_address[0])
-        if limit is None:
-            return None
-        retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
-        if limit == "ip":
-            return Rejection(429, "too many callers from your address", retry_after)
-        return Rejection(503, "all places are taken", retry_after)
+        admission = self._gate.admit(connection.request)
+        return await admission if isinstance(admission, Awaitable) else admission
+
+    def _why_full(self, request: HandshakeRequest) -> Rejection | None:
+        return refusal_of(self._places, request.remote_address[0])
 
     def _known_subprotocol(self, scope: Mapping[str, Any]) -> str | None:
         known = {each.subprotocol for each in self._params.dialects.values()}
@@ -151,23 +132,3 @@ def _below_mount(scope: Mapping[str, Any]) -> Mapping[str, Any]:
     if root and path.startswith(root):  # As the specification has it since version 3.
         path = path[len(root) :] or "/"
     return {**scope, "path": path}
-
-
-async def _refuse(scope: Mapping[str, Any], send: Send, rejection: Rejection) -> None:
-    """Answer before the WebSocket is accepted, in words where the server can."""
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await _answer(send, "websocket.http.response", rejection)
-    else:
-        is_full = rejection.status in (429, 503)
-        code = CLOSE_TRY_AGAIN_LATER if is_full else CLOSE_POLICY
-        await send({"type": "websocket.close", "code": code, "reason": rejection.reason})
-
-
-async def _answer(send: Send, family: str, rejection: Rejection) -> None:
-    headers = [(b"content-type", b"application/json")]
-    headers += [
-        (name.lower().encode(), value.encode()) for name, value in rejection.headers.items()
-    ]
-    await send({"type": f"{family}.start", "status": rejection.status, "headers": headers})
-    body = json.dumps({"detail": rejection.reason}).encode()
-    await send({"type": f"{family}.body", "body": body})

@@ -14,11 +14,11 @@ from voicewire.sessions.places import LocalPlaces, PlaceId, Places
 from voicewire.sessions.session import Bot, Session
 from voicewire.transports import TransportStats, WebsocketServerParams
 from voicewire.transports.connection import Connection
+from voicewire.transports.gate import Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
-from voicewire.transports.providers import refuse_stranger
 from voicewire.transports.websocket import RETRY_AFTER_SECS, check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
@@ -93,7 +93,7 @@ class VoiceServer(Listening):
             host=host,
             port=port,
             on_connection=self._on_connection,
-            admit=self._admit,
+            admit=Gate(self._params, self._why_full, clock=self._clock).admit,
             http_app=self._make_http_app,
             clock=self._clock,
             settings=listener_settings(
@@ -193,19 +193,11 @@ class VoiceServer(Listening):
             self._params,
             why_busy=lambda: "all places are taken" if self._places.are_taken else None,
             is_on_loopback=lambda: self._listener.is_on_loopback,
+            clock=self._clock,
         )
 
-    def _admit(self, request: HandshakeRequest) -> Rejection | None:
-        stranger = refuse_stranger(self._params, request)
-        if stranger is not None:
-            return stranger
-        limit = self._places.refusal(request.remote_address[0])
-        if limit is None:
-            return None
-        retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
-        if limit == "ip":
-            return Rejection(429, "too many callers from your address", retry_after)
-        return Rejection(503, "all places are taken", retry_after)
+    def _why_full(self, request: HandshakeRequest) -> Rejection | None:
+        return refusal_of(self._places, request.remote_address[0])
 
     def _on_connection(self, connection: Connection) -> None:
         ip = connection.remote_address[0]
@@ -235,6 +227,17 @@ class VoiceServer(Listening):
         self._stats_of_the_past.add(session.stats)
         if not task.cancelled() and task.exception() is not None:
             logger.error("session %s failed", session.id, exc_info=task.exception())
+
+
+def refusal_of(places: Places, ip: str) -> Rejection | None:
+    """Return why there is no place for a caller; None where there is one."""
+    limit = places.refusal(ip)
+    if limit is None:
+        return None
+    retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
+    if limit == "ip":
+        return Rejection(429, "too many callers from your address", retry_after)
+    return Rejection(503, "all places are taken", retry_after)
 
 
 def default_params() -> WebsocketServerParams:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
+from voicewire.auth.used_tokens import share_used_tokens
 from voicewire.errors import VoicewireError
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import Places, SharedPlaces
@@ -58,6 +59,8 @@ def work(serve: Callable[[Worker], None], worker: Worker) -> None:
     threading.Thread(target=_end_with_supervisor, args=(worker.to_supervisor,), daemon=True).start()
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+        # The directory is this server's, and is removed with it.
+        share_used_tokens(worker.places_path.parent)
         serve(worker)
     except KeyboardInterrupt:  # Before the server handled signals itself.
         return

@@ -3,6 +3,8 @@
 from voicewire.transports.base import BaseTransport
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connect import ConnectRequest
+from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.identity import Identity
 from voicewire.transports.params import (
     TransportParams,
     WebsocketClientParams,
@@ -16,6 +18,9 @@ __all__ = [
     "BaseTransport",
     "ClientConnection",
     "ConnectRequest",
+    "HandshakeRequest",
+    "Identity",
+    "Rejection",
     "TransportParams",
     "TransportStats",
     "WebsocketClientParams",

@@ -4,6 +4,7 @@ The specification: https://asgi.readthedocs.io/en/latest/specs/www.html#websocke
 """
 
 import asyncio
+import json
 import logging
 import secrets
 from collections import deque
@@ -13,8 +14,11 @@ from urllib.parse import parse_qsl
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError, SessionClosed
-from voicewire.transports.handshake import Headers
+from voicewire.transports.gate import Admission, identify
+from voicewire.transports.handshake import HandshakeRequest, Headers, Rejection
+from voicewire.transports.identity import Identity
 from voicewire.transports.origins import origin_refusal
+from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.receiver import MessageReceiver
 from voicewire.transports.session import SessionTransport
@@ -28,6 +32,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 ABNORMAL_CLOSURE = 1006
+POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 TOO_BIG = 1009
 
@@ -57,16 +62,14 @@ class ASGIConnection:
         clock: Clock | None = None,
     ) -> None:
         self.id = secrets.token_hex(8)
-        self.path: str = scope["path"]
-        self.headers: Mapping[str, str] = Headers(
-            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        )
-        query = scope.get("query_string", b"").decode("latin-1")
-        self.query: Mapping[str, str] = dict(parse_qsl(query, keep_blank_values=True))
+        self.request = to_handshake_request(scope)
+        self.path = self.request.path
+        self.headers: Mapping[str, str] = self.request.headers
+        self.query = self.request.query
+        self.identity: Identity | None = None
         subprotocols = scope.get("subprotocols") or [None]
         self.subprotocol: str | None = subprotocols[0]
-        host, port = scope.get("client") or ("", 0)
-        self.remote_address: tuple[str, int] = (host, port)
+        self.remote_address = self.request.remote_address
         self.is_writing_paused = False
         self._receive = receive
         self._send_event = send
@@ -82,6 +85,10 @@ class ASGIConnection:
         self._closed = asyncio.Event()
         self._end: tuple[int, str] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        # The query and the headers may hold tokens.
+        return f"<ASGIConnection {self.id} {self.path!r} {'open' if self.is_open else 'closed'}>"
 
     @property
     def is_open(self) -> bool:
@@ -226,6 +233,43 @@ class ASGIConnection:
         self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
 
 
+def to_handshake_request(scope: Mapping[str, Any]) -> HandshakeRequest:
+    """Return the handshake that an ASGI server tells of."""
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    host, port = scope.get("client") or ("", 0)
+    query = scope.get("query_string", b"").decode("latin-1")
+    target = scope.get("raw_path") or scope["path"].encode()
+    return HandshakeRequest(
+        (host, port),
+        scope["path"],
+        Headers(fields),
+        dict(parse_qsl(query, keep_blank_values=True)),
+        target.decode("latin-1") + (f"?{query}" if query else ""),
+    )
+
+
+async def refuse(scope: Mapping[str, Any], send: Send, rejection: Rejection) -> None:
+    """Answer before the WebSocket is accepted, in words where the server can."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await answer(send, "websocket.http.response", rejection)
+    else:
+        is_full = rejection.status in (429, 503)
+        code = CLOSE_TRY_AGAIN_LATER if is_full else POLICY_VIOLATION
+        await send({"type": "websocket.close", "code": code, "reason": rejection.reason})
+
+
+async def answer(send: Send, family: str, rejection: Rejection) -> None:
+    """Answer by HTTP; `family` is how its events' types begin."""
+    headers = [(b"content-type", b"application/json")]
+    headers += [
+        (name.lower().encode(), value.encode("latin-1"))
+        for name, value in rejection.headers.items()
+    ]
+    await send({"type": f"{family}.start", "status": rejection.status, "headers": headers})
+    body = json.dumps({"detail": rejection.reason}).encode()
+    await send({"type": f"{family}.body", "body": body})
+
+
 class ASGIWebSocket(Protocol):
     """What is needed of a `WebSocket` of FastAPI's or Starlette's."""
 
@@ -265,7 +309,8 @@ class FastAPIWebsocketTransport(SessionTransport):
             await PipelineRunner(handle_sigint=False).run(task)
 
     Its events are those of `WebsocketServerTransport`. After `on_client_disconnected` an EndFrame
-    ends the pipeline.
+    ends the pipeline. With `authenticate` among the parameters, the application asks before it
+    accepts: see `identify_websocket`.
 
     Args:
         websocket: Accepted.
@@ -273,9 +318,11 @@ class FastAPIWebsocketTransport(SessionTransport):
         input_name: Name of the input processor, for logs.
         output_name: Name of the output processor, for logs.
         clock: The time.
+        identity: Who the caller is, as `identify_websocket` has found.
 
     Raises:
-        ConfigurationError: The parameters are not those of a server.
+        ConfigurationError: The parameters are not those of a server, or `authenticate` is among
+            them and has not been asked.
         ValueError: The caller's page is none of `allowed_origins`.
     """
 
@@ -287,11 +334,17 @@ class FastAPIWebsocketTransport(SessionTransport):
         output_name: str | None = None,
         *,
         clock: Clock | None = None,
+        identity: Identity | None = None,
     ) -> None:
         params = params if params is not None else FastAPIWebsocketParams()
         if not isinstance(params, WebsocketServerParams):
             raise ConfigurationError(
                 f"params is {type(params).__name__}; expected FastAPIWebsocketParams(...)"
+            )
+        if params.authenticate is not None and identity is None:
+            raise ConfigurationError(
+                "authenticate has not been asked: before websocket.accept(), call "
+                "identity = await identify_websocket(websocket, params), and give it to this"
             )
         check_serializer(params.serializer)
         connection = ASGIConnection(
@@ -301,11 +354,10 @@ class FastAPIWebsocketTransport(SessionTransport):
             settings=ConnectionSettings(max_message_bytes=params.max_message_bytes),
             clock=clock,
         )
-        if params.allowed_origins:
-            origin, host = connection.headers.get("origin"), connection.headers.get("host")
-            refusal = origin_refusal(origin, host, params.allowed_origins, is_on_loopback=False)
-            if refusal is not None:
-                raise ValueError(refusal)
+        connection.identity = identity
+        refusal = _foreign_origin(connection.request, params)
+        if refusal is not None:
+            raise ValueError(refusal)
         super().__init__(
             connection,
             params=params,
@@ -313,3 +365,46 @@ class FastAPIWebsocketTransport(SessionTransport):
             input_name=input_name,
             output_name=output_name,
         )
+
+
+async def identify_websocket(
+    websocket: ASGIWebSocket, params: WebsocketServerParams, *, clock: Clock | None = None
+) -> Identity | None:
+    """Ask `authenticate` about a caller whom the application has not accepted yet.
+
+    ::
+
+        identity = await identify_websocket(websocket, params)
+        if identity is None:
+            return  # It has been refused.
+        await websocket.accept()
+        transport = FastAPIWebsocketTransport(websocket, params, identity=identity)
+
+    Args:
+        websocket: Of FastAPI's or Starlette's, not accepted.
+        params: With `authenticate`.
+        clock: The time.
+
+    Raises:
+        ConfigurationError: There is no `authenticate` to ask.
+    """
+    if params.authenticate is None:
+        raise ConfigurationError("params has no authenticate to ask")
+    request = to_handshake_request(websocket.scope)
+    foreign = _foreign_origin(request, params)
+    if foreign is not None:
+        admission: Admission = Rejection(403, foreign)
+    else:
+        admission = await identify(params, request, clock=clock or MonotonicClock())
+    if isinstance(admission, Rejection):
+        await refuse(websocket.scope, websocket.send, admission)
+        return None
+    return admission
+
+
+def _foreign_origin(request: HandshakeRequest, params: WebsocketServerParams) -> str | None:
+    """Return why a page may not connect; where none is named, the application has decided."""
+    if not params.allowed_origins:
+        return None
+    origin, host = request.headers.get("origin"), request.headers.get("host")
+    return origin_refusal(origin, host, params.allowed_origins, is_on_loopback=False)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from voicewire.transports.identity import Identity
 from voicewire.transports.receiver import MessageReceiver
 
 
@@ -16,6 +17,7 @@ class CallerConnection(Protocol):
     path: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    identity: Identity | None
     subprotocol: str | None
     remote_address: tuple[str, int]
     is_writing_paused: bool

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from voicewire.transports.caller_connection import CallerConnection
+from voicewire.transports.identity import Identity
 
 
 class ClientConnection:
@@ -40,6 +41,11 @@ class ClientConnection:
     def query(self) -> Mapping[str, str]:
         """The handshake's query, decoded. May hold tokens."""
         return self._connection.query
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who the caller is, as `authenticate` has found; None where it was not asked."""
+        return self._connection.identity
 
     @property
     def is_open(self) -> bool:

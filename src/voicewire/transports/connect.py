@@ -3,13 +3,17 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from voicewire.clock import Clock
 from voicewire.errors import ConnectRefusedError
+from voicewire.transports.gate import identify, where_it_failed
+from voicewire.transports.handshake import HandshakeRequest, Headers, Rejection
+from voicewire.transports.identity import Identity
 from voicewire.transports.origins import origin_refusal
 
 if TYPE_CHECKING:
@@ -28,11 +32,13 @@ class ConnectRequest:
         body: What its application has sent: `requestData` of Pipecat's clients; empty if nothing.
         headers: The request's header fields; any case of a name finds them.
         remote_address: The other end of the TCP connection; behind a proxy, the proxy.
+        identity: Who asks, as `authenticate` has found; None where that is not asked.
     """
 
-    body: dict[str, Any]
-    headers: Mapping[str, str]
+    body: dict[str, Any] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     remote_address: str
+    identity: Identity | None = None
 
 
 ConnectHook = Callable[[ConnectRequest], Awaitable[str | None]]
@@ -46,10 +52,18 @@ class ConnectEndpoint:
     Args:
         params: The hook, the pages that may ask, and where the server is to be found.
         is_on_loopback: Whether only this machine reaches the server.
+        clock: For the deadline of `authenticate`.
     """
 
-    def __init__(self, params: "WebsocketServerParams", is_on_loopback: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        params: "WebsocketServerParams",
+        is_on_loopback: Callable[[], bool],
+        *,
+        clock: Clock,
+    ) -> None:
         self._params = params
+        self._clock = clock
         self._is_on_loopback = is_on_loopback
 
     async def answer(self, request: Request) -> Response:
@@ -78,24 +92,27 @@ class ConnectEndpoint:
     async def _do(self, request: Request) -> Response:
         try:
             url = self._params.public_url or _url_as_called(request)
-            token = await self._ask_application(request)
+            identity = await identify(self._params, _as_handshake(request), clock=self._clock)
+            if isinstance(identity, Rejection):
+                return _refused(identity.status, identity.reason, identity.headers)
+            token = await self._ask_application(request, identity)
         except ConnectRefusedError as exc:
             return _refused(exc.status, exc.info)
         except ClientDisconnect:
             return Response(status_code=400)  # Nobody gets it.
-        except Exception:
-            logger.exception("the connect hook failed")
+        except Exception as exc:  # noqa: BLE001 - the application's; it ends this request alone
+            logger.error("the connect hook failed: %s", where_it_failed(exc))
             return _refused(500, "the server could not decide about this client")
         answer = {"wsUrl": url}
         return JSONResponse(answer if token is None else {**answer, "token": token})
 
-    async def _ask_application(self, request: Request) -> str | None:
+    async def _ask_application(self, request: Request, identity: Identity | None) -> str | None:
         body = await _read_body(request)
         hook = self._params.connect_hook
         if hook is None:
             return None
         address = request.client.host if request.client is not None else ""
-        token = await hook(ConnectRequest(body, request.headers, address))
+        token = await hook(ConnectRequest(body, request.headers, address, identity))
         if token is not None and not isinstance(token, str):
             raise TypeError(f"the connect hook returned {type(token).__name__}; expected str")
         return token
@@ -131,5 +148,21 @@ def _url_as_called(request: Request) -> str:
     return f"{'wss' if is_tls else 'ws'}://{host}/ws"
 
 
-def _refused(status: int, why: str) -> JSONResponse:
-    return JSONResponse({"info": why}, status_code=status)
+def _as_handshake(request: Request) -> HandshakeRequest:
+    """Return the request as `authenticate` gets it."""
+    fields = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
+    ]
+    query = f"?{request.url.query}" if request.url.query else ""
+    return HandshakeRequest(
+        (request.client.host, request.client.port) if request.client is not None else ("", 0),
+        request.url.path,
+        Headers(fields),
+        dict(request.query_params),
+        request.url.path + query,
+        method=request.method,
+    )
+
+
+def _refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"info": why}, status_code=status, headers=headers)

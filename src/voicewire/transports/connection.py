@@ -11,6 +11,7 @@ from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import SessionClosed
 from voicewire.transports.engine import WebSocketEngine
 from voicewire.transports.handshake import HandshakeRequest
+from voicewire.transports.identity import Identity
 from voicewire.transports.liveness import Liveness
 from voicewire.transports.receiver import MessageReceiver as MessageReceiver
 from voicewire.transports.settings import ConnectionSettings
@@ -46,6 +47,7 @@ class Connection(asyncio.Protocol):
         settings: ConnectionSettings | None = None,
         *,
         clock: Clock | None = None,
+        identity: Identity | None = None,
         early_bytes: bytes = b"",
         on_lost: "Callable[[Connection], None] | None" = None,
     ) -> None:
@@ -57,6 +59,7 @@ class Connection(asyncio.Protocol):
             request: The handshake.
             settings: Limits and timeouts.
             clock: For liveness and the closing timeout.
+            identity: Who the peer is, where that is known.
             early_bytes: What the peer sent behind its handshake.
             on_lost: Called when the connection is gone, before its receiver hears of it.
         """
@@ -65,6 +68,7 @@ class Connection(asyncio.Protocol):
         self.path = request.path
         self.headers: Mapping[str, str] = request.headers
         self.query = request.query
+        self.identity = identity
         self.subprotocol: str | None = protocol.subprotocol
         self.is_writing_paused = False
         self.num_messages_received = 0

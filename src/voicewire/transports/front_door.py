@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from voicewire.clock import TimerHandle
 from voicewire.transports.connection import Connection
+from voicewire.transports.gate import Admission
 from voicewire.transports.handshake import (
     HEAD_END,
     BadHandshakeError,
@@ -127,22 +128,20 @@ class FrontDoor(asyncio.Protocol):
             self._settle(answer, request, upgrade)
 
     async def _await_admission(
-        self, answer: Awaitable[Rejection | None], request: HandshakeRequest, upgrade: Upgrade
+        self, answer: Awaitable[Admission], request: HandshakeRequest, upgrade: Upgrade
     ) -> None:
         try:
-            rejection = await answer
+            admission = await answer
         except Exception as exc:  # noqa: BLE001 - it is logged with its traceback
             self._admission_failed(request, exc)
             return
         # From here on nothing waits: who has been admitted reaches on_connection.
-        self._settle(rejection, request, upgrade)
+        self._settle(admission, request, upgrade)
 
-    def _settle(
-        self, rejection: Rejection | None, request: HandshakeRequest, upgrade: Upgrade
-    ) -> None:
+    def _settle(self, admission: Admission, request: HandshakeRequest, upgrade: Upgrade) -> None:
         transport = self._transport
-        if rejection is not None:
-            self._refuse(rejection)
+        if isinstance(admission, Rejection):
+            self._refuse(admission)
         elif transport is not None:
             self._leave()
             transport.write(upgrade.accept())
@@ -152,6 +151,7 @@ class FrontDoor(asyncio.Protocol):
                 request,
                 self._settings.connection,
                 clock=self._listener.clock,
+                identity=admission,
                 early_bytes=bytes(self._buffer),
                 on_lost=self._listener.connections.discard,
             )
@@ -178,7 +178,10 @@ class FrontDoor(asyncio.Protocol):
             return
         self._is_refused = True
         self._buffer.clear()
-        logger.info("refused %s: %d %s", self._remote_address(), rejection.status, rejection.reason)
+        # %r: a reason of the application's may repeat what the caller has sent.
+        logger.info(
+            "refused %s: %d %.300r", self._remote_address(), rejection.status, rejection.reason
+        )
         transport = self._transport
         transport.write(_to_bytes(rejection))
         is_crowded = self._listener.num_pending_handshakes > self._settings.max_pending_handshakes

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -15,6 +15,12 @@ HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.[01]\r?\n")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+
+OPENAI_KEY = "openai-insecure-api-key."
+"""How OpenAI's client in a browser offers its key, beside the subprotocol "realtime"."""
+
+CHALLENGE = "www-authenticate"
 
 
 class BadHandshakeError(VoicewireError, ValueError):
@@ -69,6 +75,25 @@ class HandshakeRequest:
     target: str = field(default="", repr=False)
     """Path and query as they came. May hold tokens: never log it."""
 
+    method: str = "GET"
+    """GET opens a WebSocket; POST asks `/connect` where to open one."""
+
+    @property
+    def bearer_token(self) -> str | None:
+        """What the caller shows: of `Authorization: Bearer ...`, else of `?token=...`.
+
+        None is nothing. Browsers cannot set the header of a WebSocket; OpenAI's client has its key
+        in a subprotocol there. Two headers are none: it is not to be guessed which one counts.
+        """
+        fields = self.headers.get_all("authorization")
+        scheme, _, token = (fields[0] if fields else "").partition(" ")
+        if scheme.lower() == "bearer":
+            return (token.strip() or None) if len(fields) == 1 else None
+        for offered in self.headers.get("sec-websocket-protocol", "").split(","):
+            if offered.strip().startswith(OPENAI_KEY):
+                return offered.strip().removeprefix(OPENAI_KEY) or None
+        return self.query.get("token") or None
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -82,6 +107,24 @@ class Rejection:
 
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further header fields, such as `{"Retry-After": "5"}`."""
+
+    def __post_init__(self) -> None:
+        """Find what cannot go into an HTTP answer, or would forge another one.
+
+        Raises:
+            ValueError: The status is no error's, or a header is none.
+        """
+        if not 400 <= self.status <= 599:
+            raise ValueError(f"status is {self.status}; expected 400..599")
+        for name, value in self.headers.items():
+            if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+                raise ValueError(f"the header {name!r} has a name or a value that HTTP forbids")
+
+    def with_challenge(self) -> "Rejection":
+        """Return it as HTTP wants it: a 401 says by what one is let in (RFC 9110, 15.5.2)."""
+        if self.status != 401 or any(name.lower() == CHALLENGE for name in self.headers):
+            return self
+        return replace(self, headers={**self.headers, "WWW-Authenticate": "Bearer"})
 
 
 @dataclass(frozen=True)

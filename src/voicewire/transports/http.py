@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from voicewire.clock import Clock, MonotonicClock
 from voicewire.transports.connect import ConnectEndpoint
 from voicewire.transports.pages import page_routes
 from voicewire.transports.params import WebsocketServerParams
@@ -20,6 +21,7 @@ def make_http_app(
     *,
     why_busy: Callable[[], str | None] = lambda: None,
     is_on_loopback: Callable[[], bool] = lambda: False,
+    clock: Clock | None = None,
 ) -> ASGIApp:
     """Return the application.
 
@@ -37,9 +39,10 @@ def make_http_app(
         params: What the server does.
         why_busy: Says why no further caller would be let in; None if one would.
         is_on_loopback: Whether only this machine reaches the server.
+        clock: The time.
     """
     params = params or WebsocketServerParams()
-    connect = ConnectEndpoint(params, is_on_loopback)
+    connect = ConnectEndpoint(params, is_on_loopback, clock=clock or MonotonicClock())
 
     async def readyz(_: Request) -> Response:
         why = why_busy()

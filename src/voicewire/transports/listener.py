@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.transports.connection import Connection
 from voicewire.transports.front_door import FrontDoor
-from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.gate import Admission
+from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.origins import is_loopback
 from voicewire.transports.settings import ListenerSettings
 from voicewire.transports.sockets import bind_sockets
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Admit = Callable[[HandshakeRequest], Rejection | Awaitable[Rejection | None] | None]
+Admit = Callable[[HandshakeRequest], Admission | Awaitable[Admission]]
 
 CLOSE_GRACE_SECS = 1.0
 """How long HTTP responses in progress may take to end when the listener closes."""

@@ -12,6 +12,8 @@ from voicewire.rtvi.params import RTVIParams
 from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
 from voicewire.serializers.dialects import all_dialects
 from voicewire.transports.connect import ConnectHook
+from voicewire.transports.gate import is_coroutine_function
+from voicewire.transports.identity import Authenticate
 from voicewire.vad import VADAnalyzer
 
 logger = logging.getLogger(__name__)
@@ -153,6 +155,11 @@ class WebsocketServerParams(WebsocketParams):
         tcp_congestion_control: The kernel's algorithm of this name; None leaves the choice to the
             kernel. `"bbr"` keeps sound going on networks that lose packets. Linux only.
         talk_page: Whether `/` is a page to talk with the bot.
+        authenticate: Asked about each caller before the WebSocket is opened, and about each
+            `POST /connect`: an `async def` function that returns `Identity(...)`, which the bot
+            finds as `transport.client.identity`, or `Rejection(...)`. Connections that a telephone
+            provider has signed come in without it. None asks nobody.
+        authenticate_timeout_secs: How long that may take; then the caller is told 503.
         connect_hook: Asked by `POST /connect` about each client that wants to know where to
             connect.
         public_url: What that answers, such as `"wss://voice.example.com"`; None is the address by
@@ -165,8 +172,21 @@ class WebsocketServerParams(WebsocketParams):
     allowed_origins: list[str] | None = None
     tcp_congestion_control: str | None = None
     talk_page: bool = True
+    authenticate: Authenticate | None = None
+    # Less than `handshake_timeout_secs` of `ListenerSettings`, within which all is answered.
+    authenticate_timeout_secs: float = Field(default=5.0, gt=0.0, lt=10.0)
     connect_hook: ConnectHook | None = None
     public_url: str | None = Field(default=None, pattern=r"^wss?://")
+
+    @field_validator("authenticate")
+    @classmethod
+    def _refuse_plain_function(cls, value: Authenticate | None) -> Authenticate | None:
+        if value is not None and not is_coroutine_function(value):
+            raise ConfigurationError(
+                f"authenticate is {type(value).__name__}; expected an `async def` function that "
+                "takes the request and returns Identity(...) or Rejection(...)"
+            )
+        return value
 
     def serializer_for(self, path: str, subprotocols: Collection[str]) -> FrameSerializer:
         if path in self.dialects:

@@ -22,14 +22,18 @@ NOT_GENUINE = "this has not been signed by the provider"
 
 def refuse_stranger(params: "WebsocketParams", request: HandshakeRequest) -> Rejection | None:
     """Return how to refuse the opening of a connection that its provider should have signed."""
-    offered = request.headers.tokens("sec-websocket-protocol")
-    serializer = params.serializer_for(request.path, offered)
+    serializer = _wire_of(params, request)
     asked = ProviderRequest(
         _as_told(params, request.headers, request.target, scheme="wss"),
         request.target,
         {name: request.headers[name] for name in request.headers},
     )
     return None if _is_genuine(serializer, asked) else Rejection(401, NOT_GENUINE)
+
+
+def is_signed_by_provider(params: "WebsocketParams", request: HandshakeRequest) -> bool:
+    """Return whether nobody but a provider can have opened it, as `refuse_stranger` has let it."""
+    return _wire_of(params, request).signs_connections
 
 
 class StartEndpoint:
@@ -74,6 +78,11 @@ class StartEndpoint:
         if answer is None:
             return _refused(404, "this provider does not ask")
         return Response(answer.body, media_type=answer.content_type)
+
+
+def _wire_of(params: "WebsocketParams", request: HandshakeRequest) -> FrameSerializer:
+    offered = request.headers.tokens("sec-websocket-protocol")
+    return params.serializer_for(request.path, offered)
 
 
 def _is_genuine(serializer: FrameSerializer, request: ProviderRequest) -> bool:

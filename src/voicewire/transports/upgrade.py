@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from websockets.exceptions import InvalidHeader, InvalidMethod
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -51,7 +52,7 @@ class Upgrade:
         if response.status_code == 101:
             self._response = response
         else:
-            self.rejection = _to_rejection(response)
+            self.rejection = _to_rejection(response, self.protocol.handshake_exc)
 
     def accept(self) -> bytes:
         """Open the protocol and return the answer for the wire."""
@@ -76,7 +77,7 @@ def _to_parser_rejection(writes: Sequence[bytes]) -> Rejection:
     return Rejection(int(said[1]), "a line of the WebSocket handshake is too long")
 
 
-def _to_rejection(response: Response) -> Rejection:
+def _to_rejection(response: Response, exc: Exception | None) -> Rejection:
     kept = {
         name: value
         for name, value in response.headers.raw_items()
@@ -84,5 +85,14 @@ def _to_rejection(response: Response) -> Rejection:
     }
     if response.status_code == 426:
         kept["Sec-WebSocket-Version"] = "13"
-    reason = bytes(response.body).decode(errors="replace").partition("\n")[0]
-    return Rejection(response.status_code, reason, kept)
+    return Rejection(response.status_code, _words_of(exc), kept)
+
+
+def _words_of(exc: Exception | None) -> str:
+    """Return what is wrong, without the header's value: some put tokens into a subprotocol."""
+    if isinstance(exc, InvalidHeader):
+        fault = "missing" if exc.value is None else "invalid"
+        return f"the WebSocket handshake has a {fault} {exc.name} header"
+    if isinstance(exc, InvalidMethod):
+        return "a WebSocket is opened by GET"
+    return "the WebSocket handshake is not valid"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from voicewire.clock import Clock
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
+from voicewire.transports.gate import Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.params import WebsocketServerParams
-from voicewire.transports.providers import refuse_stranger
 from voicewire.transports.websocket import (
     RETRY_AFTER_SECS,
     WebsocketTransport,
@@ -68,7 +68,7 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
             host=host,
             port=port,
             on_connection=self._on_connection,
-            admit=self._admit,
+            admit=Gate(params, self._why_full, clock=self._clock).admit,
             http_app=self._make_http_app,
             clock=self._clock,
             settings=listener_settings(params),
@@ -99,10 +99,7 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
         for connection in tuple(self._listener.connections):
             connection.abort()
 
-    def _admit(self, request: HandshakeRequest) -> Rejection | None:
-        stranger = refuse_stranger(self._server_params, request)
-        if stranger is not None:
-            return stranger
+    def _why_full(self, request: HandshakeRequest) -> Rejection | None:
         why = self._why_busy()
         if why is None:
             return None
@@ -113,6 +110,7 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
             self._server_params,
             why_busy=self._why_busy,
             is_on_loopback=lambda: self._listener.is_on_loopback,
+            clock=self._clock,
         )
 
     def _why_busy(self) -> str | None:
