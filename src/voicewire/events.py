@@ -1,6 +1,7 @@
 """Events that an application can handle: `@transport.event_handler("on_client_connected")`."""
 
 import asyncio
+import contextvars
 import difflib
 import inspect
 import logging
@@ -13,6 +14,20 @@ EventHandler = Callable[..., Awaitable[None]]
 Handler = TypeVar("Handler", bound=EventHandler)
 
 
+_WHEN_TOLD_TO_EXIT: contextvars.ContextVar[Callable[[], None] | None] = contextvars.ContextVar(
+    "what a handler's wish to exit ends", default=None
+)
+
+
+def confine_exits(end: Callable[[], None]) -> None:
+    """Let a handler that raises SystemExit or KeyboardInterrupt end no more than `end` does.
+
+    Holds for this asyncio task and those that it starts. For the sessions of a server: elsewhere,
+    such a handler ends the program, as it should.
+    """
+    _WHEN_TOLD_TO_EXIT.set(end)
+
+
 def nearest_name(name: str, known: list[str]) -> str:
     """Return `" Did you mean 'x'?"` for the known name most like `name`, else an empty string."""
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -23,7 +38,8 @@ class EventEmitter:
     """Keeps the handlers of a fixed set of events and calls them.
 
     Handlers are coroutine functions. They are awaited one after the other in the order in which
-    they were added; one that fails is logged with its traceback, and the next one runs.
+    they were added; one that fails is logged with its traceback, and the next one runs. One that
+    asks to exit ends the program, or its session where `confine_exits` says so.
     """
 
     def __init__(self, *event_names: str) -> None:
@@ -62,6 +78,13 @@ class EventEmitter:
                 logger.exception("a handler of %r awaited something cancelled", event_name)
             except Exception:
                 logger.exception("a handler of %r failed", event_name)
+            except (SystemExit, KeyboardInterrupt) as exc:
+                end = _WHEN_TOLD_TO_EXIT.get()
+                if end is None:
+                    raise
+                asked = type(exc).__name__
+                logger.error("a handler of %r raised %s: its session ends", event_name, asked)
+                end()
 
     def _handlers_of(self, event_name: str) -> list[EventHandler]:
         try:
