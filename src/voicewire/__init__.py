@@ -180,8 +180,10 @@ if TYPE_CHECKING:
         TTSService,
     )
     from voicewire.sessions import (
+        EndReason,
         Limits,
         Session,
+        SessionCounts,
         SessionTransport,
         VoiceServer,
         serve,
@@ -254,6 +256,7 @@ __all__ = [
     "DataFrame",
     "EmojiFilter",
     "EndFrame",
+    "EndReason",
     "ErrorFrame",
     "ExotelFrameSerializer",
     "ExternalUserTurnStrategies",
@@ -344,6 +347,7 @@ __all__ = [
     "ServiceUpdateSettingsFrame",
     "Session",
     "SessionClosed",
+    "SessionCounts",
     "SessionTransport",
     "SileroVADAnalyzer",
     "SoundMixer",

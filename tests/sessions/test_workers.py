@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -129,13 +130,19 @@ async def test_all_workers_together_have_one_limit_and_the_dead_give_their_place
             await each.close()
 
 
-async def test_workers_do_not_outlive_their_supervisor() -> None:
+def temporary_files() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("voicewire-*"))
+
+
+async def test_workers_do_not_outlive_their_supervisor_and_nothing_is_left_in_files() -> None:
+    before = temporary_files()
     async with program(workers=2) as server:
         sockets = await call_each_worker(server.url, 2)
         server.process.kill()
         await eventually(lambda: not any(map(is_alive, sockets)), PATIENCE_SECS)
         for socket in sockets.values():
             await socket.close()
+    assert temporary_files() <= before
 
 
 async def test_workers_that_cannot_start_say_why() -> None:

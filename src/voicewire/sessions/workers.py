@@ -223,7 +223,7 @@ class _Supervisor:
         if worker in self._retired:
             self._retired.remove(worker)
             logger.log(
-                logging.ERROR if code else logging.INFO,
+                logging.ERROR if code and self._kill_at is None else logging.INFO,
                 "worker %d, which was retired, has ended with exit code %s",
                 worker.number,
                 code,
