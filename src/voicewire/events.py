@@ -5,6 +5,7 @@ import contextvars
 import difflib
 import inspect
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -14,8 +15,8 @@ EventHandler = Callable[..., Awaitable[None]]
 Handler = TypeVar("Handler", bound=EventHandler)
 
 
-_WHEN_TOLD_TO_EXIT: contextvars.ContextVar[Callable[[], None] | None] = contextvars.ContextVar(
-    "what a handler's wish to exit ends", default=None
+_WHEN_TOLD_TO_EXIT: contextvars.ContextVar[weakref.WeakMethod[Callable[[], None]] | None] = (
+    contextvars.ContextVar("what a handler's wish to exit ends", default=None)
 )
 
 
@@ -24,8 +25,12 @@ def confine_exits(end: Callable[[], None]) -> None:
 
     Holds for this asyncio task and those that it starts. For the sessions of a server: elsewhere,
     such a handler ends the program, as it should.
+
+    Args:
+        end: A bound method. Its object is not kept alive, as a cancelled timer keeps the context
+            in which it was made until it would have fired.
     """
-    _WHEN_TOLD_TO_EXIT.set(end)
+    _WHEN_TOLD_TO_EXIT.set(weakref.WeakMethod(end))
 
 
 def nearest_name(name: str, known: list[str]) -> str:
@@ -79,12 +84,13 @@ class EventEmitter:
             except Exception:
                 logger.exception("a handler of %r failed", event_name)
             except (SystemExit, KeyboardInterrupt) as exc:
-                end = _WHEN_TOLD_TO_EXIT.get()
-                if end is None:
+                confined = _WHEN_TOLD_TO_EXIT.get()
+                if confined is None:
                     raise
                 asked = type(exc).__name__
                 logger.error("a handler of %r raised %s: its session ends", event_name, asked)
-                end()
+                if (end := confined()) is not None:
+                    end()
 
     def _handlers_of(self, event_name: str) -> list[EventHandler]:
         try:
