@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -173,3 +174,10 @@ def test_a_bot_that_other_processes_cannot_import_is_told_at_once() -> None:
 def test_no_workers_at_all_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="workers is 0; expected 1 or more"):
         serve(echo, port=0, workers=0)
+
+
+@pytest.mark.parametrize("name", ["drain_secs", "reload_secs"])
+@pytest.mark.parametrize("secs", [-1.0, float("nan"), float("inf"), "10"])
+def test_a_time_that_is_none_is_an_error(name: str, secs: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is .*; expected seconds, from 0"):
+        serve(echo, port=0, **{name: secs})

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
+from voicewire.errors import ConfigurationError
 from voicewire.pipeline.signals import WATCHES
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.server import VoiceServer, check_server_arguments, default_params
@@ -86,6 +87,9 @@ def serve(
     params = params if params is not None else default_params()
     limits = limits if limits is not None else Limits()
     check_server_arguments(bot, port, params, limits)
+    _check_secs("drain_secs", drain_secs)
+    if reload_secs is not None:
+        _check_secs("reload_secs", reload_secs)
     serve_worker = _WorkerServer(bot, host, params, limits, prepare, drain_secs, reload_secs)
     if workers != 1:
         check_workers(workers, serve_worker)
@@ -116,6 +120,11 @@ def serve(
         on_ready=on_ready,
         notifier=notifier,
     )
+
+
+def _check_secs(name: str, secs: object) -> None:
+    if not isinstance(secs, int | float) or not 0 <= secs < math.inf:
+        raise ConfigurationError(f"{name} is {secs!r}; expected seconds, from 0")
 
 
 def run_server(
