@@ -24,6 +24,11 @@ pytestmark = pytest.mark.anyio
 LIVE_CALLS = int(os.environ.get("RELOAD_CALLS", "20"))
 """`make reload-test` has 100."""
 
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -48,6 +53,23 @@ async def call_all_the_time(url: str, pids: set[int], is_over: asyncio.Event) ->
     return count
 
 
+async def knock_all_the_time(url: str, is_over: asyncio.Event) -> int:
+    """Come in again and again with a request that takes its time; return how often."""
+    port = int(url.rpartition(":")[2])
+    count = 0
+    while not is_over.is_set():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HANDSHAKE[:40])
+        await asyncio.sleep(0.2)
+        writer.write(HANDSHAKE[40:])
+        status = await asyncio.wait_for(reader.readline(), PATIENCE_SECS)
+        assert status.startswith(b"HTTP/1.1 101"), status
+        writer.close()
+        await writer.wait_closed()
+        count += 1
+    return count
+
+
 async def reloaded(server: Program, old: set[int], seen: set[int]) -> None:
     """Tell the workers to be renewed, and return when only new ones answer."""
     server.tell(signal.SIGHUP)
@@ -68,7 +90,8 @@ async def test_a_reload_loses_no_call_and_refuses_none() -> None:
         is_over = asyncio.Event()
         # Whatever goes wrong with one of these calls is raised here.
         callers = [
-            asyncio.create_task(call_all_the_time(server.url, seen, is_over)) for _ in range(4)
+            *(asyncio.create_task(call_all_the_time(server.url, seen, is_over)) for _ in range(4)),
+            *(asyncio.create_task(knock_all_the_time(server.url, is_over)) for _ in range(8)),
         ]
         await reloaded(server, old, seen)
         is_over.set()
