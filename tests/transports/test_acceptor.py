@@ -28,6 +28,9 @@ class Door:
         )
         self.acceptor.start()
 
+    def is_open(self) -> bool:
+        return self.readable is not None
+
     def knock(self) -> None:
         assert self.readable is not None
         self.readable()
@@ -71,10 +74,10 @@ def test_a_caller_is_left_to_the_others_for_a_while(listening: socket.socket) ->
         door.knock()
         door.clock.advance(0.4)
         assert not door.accepted
-        assert door.readable is None
+        assert not door.is_open()
         door.clock.advance(0.2)
         assert len(door.accepted) == 1
-        assert door.readable is not None
+        assert door.is_open()
     door.close()
 
 
@@ -102,8 +105,8 @@ def test_without_a_file_descriptor_nobody_is_taken_for_a_while(
 ) -> None:
     door = Door(Exhausted())
     door.knock()
-    assert door.readable is None
+    assert not door.is_open()
     assert "no caller can be taken" in caplog.text
     door.clock.advance(OUT_OF_FILES_SECS - 0.1)
-    assert door.readable is None
+    assert not door.is_open()
     door.close()
