@@ -4,6 +4,7 @@
 #   make serve ARGS="--port 9000"   with options of `voicewire serve`
 #   make test                       lint, types, import contract and all tests
 #   make web                        build the talk page anew, from client/ and playground/
+#   make reload-test                renew the workers of a server under 100 live calls
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
 #   make bench QUICK=1              the same in ten minutes, to see whether it works
 
@@ -21,10 +22,10 @@ NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check web bench clean
+.PHONY: help serve test check web reload-test bench clean
 
 help:  ## Show this list.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 serve: $(VENV)/.ready-to-serve  ## Start the embedded bot; ARGS="--port 9000" passes options.
 	@$(BIN)/voicewire serve $(ARGS)
@@ -46,6 +47,9 @@ check: $(VENV)/.ready-to-test  ## Lint, types, the import contract and the talk 
 
 web: $(VENV)/.ready-to-test  ## Build the talk page anew, into src/voicewire/web.
 	@$(NPM) run build --workspace voicewire-client --workspace voicewire-playground
+
+reload-test: $(VENV)/.ready-to-test  ## Renew the workers under 100 live calls and a stream of new ones.
+	@RELOAD_CALLS=100 $(BIN)/pytest tests/sessions/test_reload.py $(ARGS)
 
 bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, QUICK=1, ARGS="--no-long".
 	$(SAY) 'Measuring; Ctrl-C ends it and writes what there is'

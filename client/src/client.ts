@@ -31,6 +31,11 @@ export interface VoiceEvents {
   error: VoiceError;
   /** The connection is lost; the next attempt comes by itself. */
   retry: { readonly attempt: number; readonly inSecs: number };
+  /**
+   * The server will leave within so many seconds, when the turn under way has come to its end. The
+   * client then calls again by itself, and reaches another one or the next.
+   */
+  goaway: { readonly withinSecs: number; readonly reason: string };
   /** The conversation is over as it should be. */
   ended: { readonly reason: string };
   /** The loudest sample of the last moment, 0..1, twenty times a second. */
@@ -81,6 +86,8 @@ export interface VoiceEvents {
 
 /** Close codes after which there is nothing to come back to. */
 const FINAL_CODES = new Set([1000, 1003, 1005, 1007, 1008, 1009, 4001, 4002]);
+/** The server leaves, after the turn under way; another one is there, or will be. */
+const CLOSE_GOING_AWAY = 1001;
 const CLOSE_NORMAL = new Set([1000, 1005]);
 
 const MAX_ATTEMPTS = 10;
@@ -309,7 +316,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
   #connectionEnded({ code, reason }: { code: number; reason: string }): void {
     this.#connection = undefined;
     if (!FINAL_CODES.has(code)) {
-      void this.#reconnect(reason);
+      void this.#comeBack(code, reason);
       return;
     }
     if (!CLOSE_NORMAL.has(code)) {
@@ -335,9 +342,20 @@ export class VoiceClient extends Emitter<VoiceEvents> {
     }
   }
 
-  async #reconnect(reason: string): Promise<void> {
+  /** Call again; what a server that leaves has said is heard to its end before. */
+  async #comeBack(code: number, reason: string): Promise<void> {
     const session = this.#attempts;
     this.#setState("reconnecting");
+    if (code === CLOSE_GOING_AWAY) {
+      await this.#playOut();
+    }
+    if (session === this.#attempts) {
+      await this.#reconnect(reason);
+    }
+  }
+
+  async #reconnect(reason: string): Promise<void> {
+    const session = this.#attempts;
     const heard = await this.#player?.flush();
     this.emit("interrupted", { playedMs: heard?.playedMs ?? 0 });
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
@@ -532,6 +550,12 @@ export class VoiceClient extends Emitter<VoiceEvents> {
         break;
       case "vw-cut":
         this.emit("cut", { sentences: spokenSentences(message) });
+        break;
+      case "vw-goaway":
+        this.emit("goaway", {
+          withinSecs: number(message, "within_secs"),
+          reason: text(message, "reason"),
+        });
         break;
       case "vw-flush":
         void this.#flush(number(message, "stream_id"));

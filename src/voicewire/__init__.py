@@ -186,8 +186,10 @@ if TYPE_CHECKING:
         TTSService,
     )
     from voicewire.sessions import (
+        EndReason,
         Limits,
         Session,
+        SessionCounts,
         SessionTransport,
         VoiceServer,
         serve,
@@ -264,6 +266,7 @@ __all__ = [
     "DataFrame",
     "EmojiFilter",
     "EndFrame",
+    "EndReason",
     "ErrorFrame",
     "ExotelFrameSerializer",
     "ExternalUserTurnStrategies",
@@ -359,6 +362,7 @@ __all__ = [
     "ServiceUpdateSettingsFrame",
     "Session",
     "SessionClosed",
+    "SessionCounts",
     "SessionTransport",
     "SileroVADAnalyzer",
     "SoundMixer",

@@ -1,9 +1,11 @@
 """Events that an application can handle: `@transport.event_handler("on_client_connected")`."""
 
 import asyncio
+import contextvars
 import difflib
 import inspect
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -11,6 +13,24 @@ logger = logging.getLogger(__name__)
 
 EventHandler = Callable[..., Awaitable[None]]
 Handler = TypeVar("Handler", bound=EventHandler)
+
+
+_WHEN_TOLD_TO_EXIT: contextvars.ContextVar[weakref.WeakMethod[Callable[[], None]] | None] = (
+    contextvars.ContextVar("what a handler's wish to exit ends", default=None)
+)
+
+
+def confine_exits(end: Callable[[], None]) -> None:
+    """Let a handler that raises SystemExit or KeyboardInterrupt end no more than `end` does.
+
+    Holds for this asyncio task and those that it starts. For the sessions of a server: elsewhere,
+    such a handler ends the program, as it should.
+
+    Args:
+        end: A bound method. Its object is not kept alive, as a cancelled timer keeps the context
+            in which it was made until it would have fired.
+    """
+    _WHEN_TOLD_TO_EXIT.set(weakref.WeakMethod(end))
 
 
 def nearest_name(name: str, known: list[str]) -> str:
@@ -23,7 +43,8 @@ class EventEmitter:
     """Keeps the handlers of a fixed set of events and calls them.
 
     Handlers are coroutine functions. They are awaited one after the other in the order in which
-    they were added; one that fails is logged with its traceback, and the next one runs.
+    they were added; one that fails is logged with its traceback, and the next one runs. One that
+    asks to exit ends the program, or its session where `confine_exits` says so.
     """
 
     def __init__(self, *event_names: str) -> None:
@@ -62,6 +83,14 @@ class EventEmitter:
                 logger.exception("a handler of %r awaited something cancelled", event_name)
             except Exception:
                 logger.exception("a handler of %r failed", event_name)
+            except (SystemExit, KeyboardInterrupt) as exc:
+                confined = _WHEN_TOLD_TO_EXIT.get()
+                if confined is None:
+                    raise
+                asked = type(exc).__name__
+                logger.error("a handler of %r raised %s: its session ends", event_name, asked)
+                if (end := confined()) is not None:
+                    end()
 
     def _handlers_of(self, event_name: str) -> list[EventHandler]:
         try:

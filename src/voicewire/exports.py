@@ -173,8 +173,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TextFilter",
     ),
     "voicewire.sessions": (
+        "EndReason",
         "Limits",
         "Session",
+        "SessionCounts",
         "SessionTransport",
         "VoiceServer",
         "serve",

@@ -2,11 +2,12 @@
 
 import base64
 import json
+import multiprocessing
 import os
 import pickle
 import stat
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -163,7 +164,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[i
         def make_memory(max_used: int) -> UsedTokens:
             if request.param == "local":
                 return LocalUsedTokens(max_used)
-            memory = SharedUsedTokens(tmp_path / "used", max_used)
+            memory = SharedUsedTokens.at(tmp_path / "used", max_used)
             return opened.enter_context(closing(memory))
 
         yield make_memory
@@ -202,14 +203,14 @@ def test_the_memory_does_not_grow_with_time() -> None:
     assert len(memory._by_end) == len(memory)
 
 
-def test_several_who_hurry_take_each_once(tmp_path: Path) -> None:
-    def use_all(_: int) -> int:
-        # An open file of its own has a lock of its own, as that of another process.
-        with closing(SharedUsedTokens(tmp_path / "used")) as memory:
-            return sum(memory.take(nonce(each), expires_at=1e12, now=0) for each in range(300))
+def use_all(path: Path) -> int:
+    with closing(SharedUsedTokens.at(path)) as memory:
+        return sum(memory.take(nonce(each), expires_at=1e12, now=0) for each in range(3000))
 
-    with ThreadPoolExecutor(4) as threads:
-        assert sum(threads.map(use_all, range(4))) == 300
+
+def test_several_processes_that_hurry_take_each_once(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
+        assert sum(processes.map(use_all, [tmp_path / "used"] * 2)) == 3000
 
 
 def test_a_file_of_somebody_else_is_not_used(tmp_path: Path) -> None:
@@ -223,4 +224,4 @@ def test_a_file_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     os.truncate(small, 10)
     for path in (other, link, small, tmp_path / "no" / "such", tmp_path):
         with pytest.raises(ConfigurationError):
-            SharedUsedTokens(path)
+            SharedUsedTokens.at(path)

@@ -4,9 +4,12 @@ Prints its URL when callers are let in. Each caller is told the process that ser
 """
 
 import asyncio
+import functools
 import json
 import os
 import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from tests.sessions.serving import run_pipeline
 from tests.transports.client import Echo
@@ -56,12 +59,21 @@ async def fail_to_prepare() -> None:
     raise ModelFileError("weights.bin is missing")
 
 
+async def prepare_unless(fault: str) -> None:
+    if await asyncio.to_thread(Path(fault).exists):
+        await fail_to_prepare()
+
+
 def print_now(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - that is how a program tells its URL
 
 
 if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
+    prepare: Callable[[], Awaitable[None]] | None = fail_to_prepare
+    if not settings.get("fails"):
+        fault = settings.get("fails_if")
+        prepare = functools.partial(prepare_unless, fault) if fault else None
     serve(
         stubborn if settings.get("is_stubborn") else bot,
         "127.0.0.1",
@@ -73,6 +85,8 @@ if __name__ == "__main__":
         ),
         Limits(max_sessions=settings.get("max_sessions", 100)),
         workers=settings["workers"],
-        prepare=fail_to_prepare if settings.get("fails") else None,
+        prepare=prepare,
         on_ready=print_now,
+        drain_secs=settings.get("drain_secs", 10.0),
+        reload_secs=settings.get("reload_secs"),
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -34,6 +36,13 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def http_status(port: int, path: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    with closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().status
 
 
 async def test_each_caller_hears_their_own_echo() -> None:
@@ -224,7 +233,7 @@ async def test_draining_lets_bots_finish_what_they_say() -> None:
         await caller.closed()
 
         assert caller.pcm == pcm
-        assert caller.close_code == 1000
+        assert caller.close_code == 1001
 
 
 async def test_draining_does_not_wait_for_bots_without_a_pipeline() -> None:
@@ -261,8 +270,12 @@ async def test_nobody_gets_in_while_the_server_drains() -> None:
     async with voice_server(bot) as server, Caller(server.url):
         stopping = asyncio.create_task(server.stop(drain_secs=5))
         await asyncio.sleep(0.05)
-        with pytest.raises(ConnectionRefusedError):
+        with pytest.raises(InvalidStatus) as refused:
             await Caller(server.url).__aenter__()
+        assert refused.value.response.status_code == 503
+        assert b"the server is going away" in refused.value.response.body
+        assert await asyncio.to_thread(http_status, server.port, "/readyz") == 503
+        assert await asyncio.to_thread(http_status, server.port, "/healthz") == 200
         release.set()
         await stopping
 

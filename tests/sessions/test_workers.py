@@ -1,21 +1,27 @@
 """Several processes on one port, and one: real programs, told to end by real signals."""
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from tests.sessions.program import TOKENS
+from tests.sessions.programs import (
+    PATIENCE_SECS,
+    call,
+    call_each_worker,
+    call_until_let_in,
+    is_alive,
+    program,
+)
 from tests.sessions.serving import echo
 from tests.transports.client import audio_message, eventually
 from tests.transports.fakes import tone
@@ -23,88 +29,10 @@ from voicewire import ConfigurationError, Identity, serve
 
 pytestmark = pytest.mark.anyio
 
-ROOT = Path(__file__).parents[2]
-
-PATIENCE_SECS = 30.0
-
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Program:
-    """A server in a process of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.url = ""
-
-    def tell(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    async def ended(self) -> tuple[int | None, str]:
-        """Return the exit code and what it had to say of it."""
-        _, err = await asyncio.wait_for(self.process.communicate(), PATIENCE_SECS)
-        return self.process.returncode, err.decode()
-
-
-@asynccontextmanager
-async def program(**settings: object) -> AsyncIterator[Program]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.sessions.program", json.dumps(settings)),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    running = Program(process)
-    try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECS)
-        running.url = line.decode().strip()
-        yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
-
-
-async def call(url: str) -> tuple[ClientConnection, int]:
-    """Return a connection and the process that serves it."""
-    socket = await connect(url, compression=None, proxy=None)
-    pid = await asyncio.wait_for(socket.recv(), PATIENCE_SECS)
-    return socket, int(pid)
-
-
-async def call_until_let_in(url: str) -> tuple[ClientConnection, int]:
-    """Call again while all places are taken, or the worker that answers is dying."""
-    async with asyncio.timeout(PATIENCE_SECS):
-        while True:
-            try:
-                return await call(url)
-            except (InvalidHandshake, OSError, ConnectionClosed):
-                await asyncio.sleep(0.02)
-
-
-async def call_each_worker(url: str, count: int) -> dict[int, ClientConnection]:
-    """Return a connection to each of `count` processes; the kernel deals out the callers."""
-    sockets: dict[int, ClientConnection] = {}
-    async with asyncio.timeout(PATIENCE_SECS):
-        while len(sockets) < count:
-            socket, pid = await call_until_let_in(url)
-            if pid in sockets:
-                await socket.close()
-            else:
-                sockets[pid] = socket
-    return sockets
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -117,7 +45,7 @@ async def test_sigterm_lets_the_bots_finish_and_says_goodbye(workers: int) -> No
         server.tell(signal.SIGTERM)
         messages = [message async for message in socket]
 
-        assert socket.close_code == 1000
+        assert (socket.close_code, socket.close_reason) == (1001, "the server is going away")
         assert sum(map(len, messages)) > 0.5 * len(pcm)
         assert await server.ended() == (0, "")
 
@@ -136,20 +64,18 @@ async def test_sigint_ends_at_once(workers: int) -> None:
 
 
 START_ONE = """
-import pathlib, signal, tempfile
+import pathlib, signal
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import SharedPlaces
-from voicewire.sessions.workers import _Seat
+from voicewire.sessions.seat import WorkerProcess
+from voicewire.sessions.worker import Worker
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory) / "places"
-        SharedPlaces.create(path, Limits())
-        worker = _Seat(1)
-        worker.start(print, 0, path)
-        status = pathlib.Path(f"/proc/{worker.process.pid}/status").read_text()
-        worker.process.kill()
-        worker.process.join()
+    file = SharedPlaces.create(Limits())
+    worker = WorkerProcess(print, lambda pipe: Worker(1, 1, [], file, pipe), 1)
+    status = pathlib.Path(f"/proc/{worker.pid}/status").read_text()
+    worker.kill()
+    worker.bury()
     blocked = int(status.split("SigBlk:")[1].split()[0], 16)
     print([number.name for number in signal.Signals if blocked >> (number - 1) & 1])
 """
@@ -164,7 +90,7 @@ def test_the_first_worker_too_is_deaf_to_signals_until_it_can_end_without_a_trac
     done = subprocess.run(
         [sys.executable, str(program)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "['SIGINT', 'SIGTERM']"
+    assert done.stdout.strip() == "['SIGHUP', 'SIGINT', 'SIGTERM']"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -224,13 +150,19 @@ async def test_a_token_that_lets_in_once_does_so_in_whichever_worker() -> None:
         assert len(pids) == 2
 
 
-async def test_workers_do_not_outlive_their_supervisor() -> None:
+def temporary_files() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("voicewire-*"))
+
+
+async def test_workers_do_not_outlive_their_supervisor_and_nothing_is_left_in_files() -> None:
+    before = temporary_files()
     async with program(workers=2) as server:
         sockets = await call_each_worker(server.url, 2)
         server.process.kill()
         await eventually(lambda: not any(map(is_alive, sockets)), PATIENCE_SECS)
         for socket in sockets.values():
             await socket.close()
+    assert temporary_files() <= before
 
 
 async def test_workers_that_cannot_start_say_why() -> None:
@@ -261,3 +193,10 @@ def test_a_bot_that_other_processes_cannot_import_is_told_at_once() -> None:
 def test_no_workers_at_all_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="workers is 0; expected 1 or more"):
         serve(echo, port=0, workers=0)
+
+
+@pytest.mark.parametrize("name", ["drain_secs", "reload_secs"])
+@pytest.mark.parametrize("secs", [-1.0, float("nan"), float("inf"), "10"])
+def test_a_time_that_is_none_is_an_error(name: str, secs: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is .*; expected seconds, from 0"):
+        serve(echo, port=0, **{name: secs})

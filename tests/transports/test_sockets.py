@@ -1,10 +1,12 @@
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from voicewire.errors import AddressInUseError, ConfigurationError
 from voicewire.transports.settings import ListenerSettings
-from voicewire.transports.sockets import bind_sockets
+from voicewire.transports.sockets import adopt_socket, bind_sockets
 
 SETTINGS = ListenerSettings()
 
@@ -89,3 +91,45 @@ def test_an_unknown_congestion_control_is_a_configuration_error() -> None:
     settings = ListenerSettings(tcp_congestion_control="none-such")
     with pytest.raises(ConfigurationError, match="none-such"):
         bind_sockets("127.0.0.1", 0, settings)
+
+
+def test_of_many_that_want_a_port_at_once_one_gets_it() -> None:
+    def attempt(port: int) -> list[socket.socket]:
+        together.wait()
+        try:
+            return bind_sockets("127.0.0.1", port, SETTINGS)
+        except AddressInUseError:
+            return []
+
+    together = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            (free,) = bind_sockets("127.0.0.1", 0, SETTINGS)
+            port = free.getsockname()[1]
+            free.close()
+            got = [sock for socks in pool.map(attempt, [port] * 8) for sock in socks]
+            for sock in got:
+                sock.close()
+            assert len(got) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "words"),
+    [
+        (socket.AF_UNIX, socket.SOCK_STREAM, "AF_UNIX SOCK_STREAM; expected one of TCP"),
+        (socket.AF_INET, socket.SOCK_DGRAM, "AF_INET SOCK_DGRAM; expected one of TCP"),
+        (socket.AF_INET, socket.SOCK_STREAM, "does not listen"),
+    ],
+)
+def test_an_inherited_socket_that_cannot_serve_is_an_error(
+    family: socket.AddressFamily, kind: socket.SocketKind, words: str
+) -> None:
+    with socket.socket(family, kind) as sock, pytest.raises(ConfigurationError, match=words):
+        adopt_socket(sock, SETTINGS)
+
+
+def test_an_inherited_socket_does_as_our_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        adopt_socket(sock, SETTINGS)
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -15,7 +15,7 @@ from voicewire.auth.used_tokens import (
     LocalUsedTokens,
     SharedUsedTokens,
     UsedTokens,
-    shared_directory,
+    shared_by_workers,
 )
 from voicewire.errors import ConfigurationError, ConnectRefusedError, QueueFullError
 from voicewire.transports.connect import ConnectRequest
@@ -158,12 +158,14 @@ class OneTimeTokens:
 
     def _memory(self) -> UsedTokens:
         if self._used is None:
-            directory = self._directory or shared_directory()
-            if directory is None:
-                self._used = LocalUsedTokens()
-            else:
+            shared = shared_by_workers()
+            if self._directory is not None:
                 name = hmac.digest(self._key, b"file of used tokens", "sha256").hex()[:32]
-                self._used = SharedUsedTokens(directory / f"used-{name}")
+                self._used = SharedUsedTokens.at(self._directory / f"used-{name}")
+            elif shared is not None:
+                self._used = SharedUsedTokens.of_workers(shared)
+            else:
+                self._used = LocalUsedTokens()
         return self._used
 
 

@@ -8,10 +8,12 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Self
 
 import numpy as np
 
 from voicewire.errors import ConfigurationError, QueueFullError
+from voicewire.shared_file import SharedFile
 
 if sys.platform != "win32":
     import fcntl
@@ -24,18 +26,18 @@ MAX_USED = 65_536
 KEEP_SECS = 60.0
 """How long one is remembered beyond its time: a clock that is set back must not revive it."""
 
-_shared_directory: Path | None = None
+_shared: SharedFile | None = None
 
 
-def share_used_tokens(directory: Path) -> None:
-    """Say where the processes of this server keep in common what has been used."""
-    global _shared_directory  # A fact of the process, told once at its start.
-    _shared_directory = directory
+def share_used_tokens(shared: SharedFile) -> None:
+    """Say what the processes of this server have in common, which `SharedUsedTokens.create` made."""
+    global _shared  # A fact of the process, told once at its start.
+    _shared = shared
 
 
-def shared_directory() -> Path | None:
+def shared_by_workers() -> SharedFile | None:
     """Return what `share_used_tokens` was told; None in a server of one process."""
-    return _shared_directory
+    return _shared
 
 
 class UsedTokens(ABC):
@@ -82,64 +84,89 @@ class SharedUsedTokens(UsedTokens):
     """Of several processes, in a file that all of them map into their memory.
 
     A record a token: its nonce, and when it may be forgotten; an empty record is one of the past.
-    The kernel lets go of the file's lock when a process dies that holds it.
+    The lock is a process's own (POSIX), as workers have the same open file. The kernel lets go of
+    it when a process dies that holds it.
 
     Args:
-        path: The file. Whoever comes first makes it.
-        max_used: As it is for all others.
-
-    Raises:
-        ConfigurationError: It cannot be made, is not ours alone, or is of another size.
+        file: Of as many records as are remembered; closed by `close`, or with this object.
     """
 
     _RECORD = np.dtype([("nonce", np.uint64, 2), ("until", np.float64)])
 
-    def __init__(self, path: Path, max_used: int = MAX_USED) -> None:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        weakref.finalize(self, file.close)
+        self._records = np.memmap(file, dtype=self._RECORD)
+
+    @classmethod
+    def create(cls, max_used: int = MAX_USED) -> SharedFile:
+        """Return a file without a name, for the workers of a server."""
+        return SharedFile.of_size(max_used * cls._RECORD.itemsize)
+
+    @classmethod
+    def of_workers(cls, shared: SharedFile) -> Self:
+        """Return a view of what `create` has made, which stays open."""
+        return cls(os.fdopen(os.dup(shared.file.fileno()), "r+b", buffering=0))
+
+    @classmethod
+    def at(cls, path: Path, max_used: int = MAX_USED) -> Self:
+        """Return what stands at `path`. Whoever comes first makes it.
+
+        Args:
+            path: The file.
+            max_used: As it is for all others.
+
+        Raises:
+            ConfigurationError: It cannot be made, is not ours alone, or is of another size.
+        """
         if sys.platform == "win32":
             raise ConfigurationError("one-time tokens of several processes do not work on Windows")
-        self._max_used = max_used
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+            file = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
         except OSError as exc:
             raise ConfigurationError(f"{path} cannot be used: {exc.strerror}") from exc
-        weakref.finalize(self, self._file.close)
-        with self._lock():
-            self._check_or_fill(path)
-        self._records = np.memmap(self._file, dtype=self._RECORD, shape=(max_used,))
+        try:
+            with _locked(file):
+                _check_or_fill(file, path, max_used * cls._RECORD.itemsize)
+        except ConfigurationError:
+            file.close()
+            raise
+        return cls(file)
 
     def take(self, nonce: bytes, *, expires_at: float, now: float) -> bool:
         first, second = np.frombuffer(nonce, np.uint64)
         nonces = self._records["nonce"]
-        with self._lock():
+        with _locked(self._file):
             is_current = self._records["until"] > now
             is_it = is_current & (nonces[:, 0] == first) & (nonces[:, 1] == second)
             if is_it.any():
                 return False
             free = int(np.argmin(is_current))
             if is_current[free]:
-                raise QueueFullError("the memory of used tokens", self._max_used, "tokens")
+                raise QueueFullError("the memory of used tokens", len(self._records), "tokens")
             self._records[free] = ((first, second), expires_at + KEEP_SECS)
             return True
-
-    def _check_or_fill(self, path: Path) -> None:
-        size = self._max_used * self._RECORD.itemsize
-        status = os.fstat(self._file.fileno())
-        if status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise ConfigurationError(f"{path} belongs to others too; remove it")
-        if status.st_size == 0:
-            os.truncate(self._file.fileno(), size)
-        elif status.st_size != size:
-            raise ConfigurationError(f"{path} is something else; remove it")
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+def _check_or_fill(file: BinaryIO, path: Path, num_bytes: int) -> None:
+    status = os.fstat(file.fileno())
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise ConfigurationError(f"{path} belongs to others too; remove it")
+    if status.st_size == 0:
+        os.truncate(file.fileno(), num_bytes)
+    elif status.st_size != num_bytes:
+        raise ConfigurationError(f"{path} is something else; remove it")
+
+
+@contextlib.contextmanager
+def _locked(file: BinaryIO) -> Iterator[None]:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN)

@@ -24,6 +24,7 @@ from voicewire.errors import AddressInUseError, ConfigurationError, VoicewireErr
 from voicewire.sessions import Bot, Limits, SessionTransport
 from voicewire.sessions import serve as serve_bot
 from voicewire.sessions.server import default_params
+from voicewire.sessions.serving import DRAIN_SECS
 from voicewire.transports import WebsocketServerParams
 
 EMBEDDED_BOT = "voicewire.bots.embedded:bot"
@@ -61,8 +62,29 @@ SHORT_ID_LENGTH = 4
     show_default=True,
     help="Processes that share the port and the callers.",
 )
+@click.option(
+    "--drain-secs",
+    type=click.FloatRange(0.0),
+    default=DRAIN_SECS,
+    show_default=True,
+    help="How long SIGTERM lets the turns under way take.",
+)
+@click.option(
+    "--reload-secs",
+    type=click.FloatRange(0.0, min_open=True),
+    help="How long calls may go on whose worker SIGHUP has replaced; by default to their end.",
+)
 @click.option("--verbose", is_flag=True, help="Print the library's log too.")
-def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verbose: bool) -> None:
+def serve(
+    spec: str,
+    host: str,
+    port: int,
+    max_sessions: int,
+    workers: int,
+    drain_secs: float,
+    reload_secs: float | None,
+    verbose: bool,
+) -> None:
     """Serve a bot over WebSocket, and tell what happens, without what is said.
 
     The bot is called for each caller. What its module calls transport_params, a
@@ -72,7 +94,8 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
     these tokens. It holds NAME:TOKEN, or several of them with commas between; programs send
     "Authorization: Bearer TOKEN", pages add ?token=TOKEN.
 
-    Ctrl-C ends at once, SIGTERM when the bots have finished speaking; both with exit code 0.
+    Ctrl-C ends at once, SIGTERM when the turns under way have come to their end; both with exit
+    code 0. SIGHUP replaces several workers by fresh ones, without a lost call.
     """
     configure_logging(verbose=verbose)
     load_bot(spec)
@@ -87,6 +110,8 @@ def serve(spec: str, host: str, port: int, max_sessions: int, workers: int, verb
             workers=workers,
             prepare=process.prepare,
             on_ready=_say_ready,
+            drain_secs=drain_secs,
+            reload_secs=reload_secs,
         )
     except AddressInUseError as exc:
         raise CommandError(f"{exc}; choose another one with --port") from exc

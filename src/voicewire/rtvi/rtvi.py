@@ -72,6 +72,24 @@ class RTVI(EventEmitter):
         """Tell the client that something went wrong; the conversation goes on."""
         self._send(message("error", {"error": error, "message": error, "fatal": False}))
 
+    def tell_goaway(self, *, within_secs: float, reason: str) -> None:
+        """Tell a client that has said hello that the server will leave.
+
+        voicewire's own gets a `vw-goaway`, others a `server-message` of the type `goaway`.
+
+        Args:
+            within_secs: By when; a client that calls again before that reaches another server.
+            reason: In words.
+        """
+        visit = self._visit
+        if visit is None or visit.client_version is None:
+            return
+        data = {"within_secs": within_secs, "reason": reason}
+        if visit.is_voicewire:
+            self._send(message("vw-goaway", data))
+        else:
+            self._send(message("server-message", {"type": "goaway", **data}))
+
     async def interrupt_bot(self) -> None:
         """Stop what the bot is saying."""
         if self._visit is not None:

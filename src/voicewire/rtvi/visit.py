@@ -85,6 +85,7 @@ class RTVIVisit:
         about_client: What it says of itself.
         ready_id: The id of its hello.
         is_answered: Whether it has been told that the bot is ready.
+        is_voicewire: Whether it is a client of voicewire's own, or can do as one.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class RTVIVisit:
         self.about_client: Json = {}
         self.ready_id = ""
         self.is_answered = False
+        self.is_voicewire = False
         self.send = send
         self._application = application
         self._params = params
@@ -226,6 +228,7 @@ class RTVIVisit:
         is_first = self._reporter is None
         self.client_version = data.version
         self.about_client = data.about
+        self.is_voicewire = bool(data.voicewire.model_fields_set)
         self.ready_id = msg_id
         self._reporter = Reporter(self._params, major=major, tells_cuts=data.voicewire.cut)
         self.is_answered = False

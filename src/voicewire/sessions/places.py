@@ -1,17 +1,16 @@
 """The places of a server: who has one, and whether another caller may have one too."""
 
 import contextlib
-import os
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 
 from voicewire.sessions.limits import Limits
+from voicewire.shared_file import SharedFile
 
 if sys.platform != "win32":
     import fcntl
@@ -82,28 +81,28 @@ class SharedPlaces(Places):
     """The places of several processes, in a file that all of them map into their memory.
 
     A record a place: the number of the worker that has it (0: nobody) and a digest of the
-    caller's address. The kernel lets go of the file's lock when a process dies that holds it, and
-    whoever supervises the processes calls `give_back_all` for the dead one.
+    caller's address. The lock is a process's own (POSIX), as all have the same open file. The
+    kernel lets go of it when a process dies that holds it, and whoever supervises the processes
+    calls `give_back_all` for the dead one.
 
     Args:
-        path: The file, as `create` has made it.
+        shared: The file, as `create` has made it; closed by `close`.
         limits: As they were for `create`.
         worker: This process's number, from 1.
     """
 
     _RECORD = np.dtype([("worker", np.uint32), ("ip", np.uint64)])
 
-    def __init__(self, path: Path, limits: Limits, *, worker: int) -> None:
+    def __init__(self, shared: SharedFile, limits: Limits, *, worker: int) -> None:
         super().__init__(limits)
         self._worker = worker
-        self._file = path.open("r+b", buffering=0)
+        self._file = shared.file
         self._records = np.memmap(self._file, dtype=self._RECORD, shape=(limits.max_sessions,))
 
     @classmethod
-    def create(cls, path: Path, limits: Limits) -> None:
-        """Make the file, with all places free."""
-        path.touch(mode=0o600, exist_ok=False)
-        os.truncate(path, limits.max_sessions * cls._RECORD.itemsize)
+    def create(cls, limits: Limits) -> SharedFile:
+        """Return a file with all places free."""
+        return SharedFile.of_size(limits.max_sessions * cls._RECORD.itemsize)
 
     def occupied(self, ip: str) -> tuple[int, int]:
         is_taken = self._records["worker"] != 0
@@ -111,6 +110,17 @@ class SharedPlaces(Places):
             int(np.count_nonzero(is_taken)),
             int(np.count_nonzero(is_taken & (self._records["ip"] == _digest(ip)))),
         )
+
+    def is_above_average(self, num_workers: int, *, num_pending: int = 0) -> bool:
+        """Return whether this worker has more callers than the workers have on average.
+
+        Args:
+            num_workers: How many workers there are.
+            num_pending: This one's callers who are at the door, and have no place yet.
+        """
+        workers = self._records["worker"]
+        mine = int(np.count_nonzero(workers == self._worker))
+        return (mine + num_pending) * num_workers > int(np.count_nonzero(workers)) + num_pending
 
     def take(self, ip: str) -> PlaceId | None:
         with self._lock():
@@ -135,11 +145,11 @@ class SharedPlaces(Places):
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 def _digest(ip: str) -> int:

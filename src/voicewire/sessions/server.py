@@ -1,25 +1,29 @@
 """Many callers on one port, each with a bot of their own."""
 
 import asyncio
+import contextlib
 import inspect
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
+from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces, PlaceId, Places
-from voicewire.sessions.session import Bot, Session
+from voicewire.sessions.session import GOING_AWAY, Bot, Session
+from voicewire.sessions.shared_port import SharedPort
 from voicewire.transports import TransportStats, WebsocketServerParams
 from voicewire.transports.connection import Connection
-from voicewire.transports.gate import Gate
+from voicewire.transports.gate import RETRY_AFTER_SECS, Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
-from voicewire.transports.websocket import RETRY_AFTER_SECS, check_arguments, listener_settings
+from voicewire.transports.websocket import check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ class VoiceServer(Listening):
         clock: The time.
         reuse_port: Whether other processes may listen on the port too (`SO_REUSEPORT`).
         places: The places for callers, where they are shared with other processes.
+        shared_port: A port that somebody else has opened, instead of `host` and `port`.
 
     Attributes:
         limits: How many callers, and for how long.
@@ -81,6 +86,7 @@ class VoiceServer(Listening):
         clock: Clock | None = None,
         reuse_port: bool = False,
         places: Places | None = None,
+        shared_port: SharedPort | None = None,
     ) -> None:
         self._params = params if params is not None else default_params()
         self.limits = limits if limits is not None else Limits()
@@ -101,12 +107,18 @@ class VoiceServer(Listening):
                 max_connections=self.limits.max_sessions + SPARE_CONNECTIONS,
                 reuse_port=reuse_port,
             ),
+            sockets=shared_port.sockets if shared_port else (),
+            accept_delay_secs=shared_port.accept_delay_secs if shared_port else None,
         )
+        self._is_queue_kept = shared_port is not None and shared_port.is_queue_kept
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
+        self._num_started = 0
+        self._ended: Counter[EndReason] = Counter()
         self._stopped = asyncio.Event()
         self._has_started = False
         self._is_stopping = False
+        self._is_retiring = False
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -121,6 +133,11 @@ class VoiceServer(Listening):
         for session in self._sessions:
             total.add(session.stats)
         return total
+
+    @property
+    def session_counts(self) -> SessionCounts:
+        """How many sessions there have been, and why those have ended that are over."""
+        return SessionCounts(self._num_started, len(self._sessions), self._ended.copy())
 
     async def start(self) -> None:
         """Listen, and let callers in.
@@ -148,25 +165,44 @@ class VoiceServer(Listening):
     async def stop(self, *, drain_secs: float = 0.0) -> None:
         """Let nobody in any more, end the sessions, and return when they are over.
 
-        A bot that swallows its cancellation again and again is left behind after 15 seconds.
+        While sessions drain, newcomers and `/readyz` are answered with 503, unless the port is
+        shared with somebody who will answer them. A bot that swallows its cancellation again and
+        again is left behind after 15 seconds.
 
         Args:
-            drain_secs: How long bots may go on to finish what they are saying. A second call
-                with 0 ends them at once.
+            drain_secs: How long the turns under way may take: a caller's question is answered,
+                and bots finish what they are saying. A second call with 0 ends them at once.
         """
         self._is_stopping = True
-        await self._listener.close()
+        if self._is_queue_kept:
+            self._listener.leave_port()
         if drain_secs > 0:
             for session in self.sessions:
-                session.end()
+                session.go_away(within_secs=drain_secs)
             await self._wait_for_sessions(drain_secs)
+        await self._listener.close()
         for session in self.sessions:
-            session.cancel()
+            session.cancel(EndReason.DRAIN_TIME_UP if drain_secs > 0 else EndReason.SERVER_STOPPED)
         await self._wait_for_sessions(CANCEL_SECS)
         for session, task in tuple(self._sessions.items()):
             logger.error("session %s: its bot cannot be ended, and is left behind", session.id)
             task.cancel()
         self._stopped.set()
+
+    async def retire(self, *, within_secs: float | None = None) -> None:
+        """Leave the port to others, and return when the last session has ended by itself.
+
+        Callers whom this server has accepted already are served; `stop` comes afterwards.
+
+        Args:
+            within_secs: Return then even if there are sessions; None is never.
+        """
+        self._is_retiring = True
+        await self._listener.retire()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_secs):
+                while self._sessions:
+                    await asyncio.wait(self._sessions.values())
 
     async def serve_forever(self) -> None:
         """Return when the server has been stopped."""
@@ -191,18 +227,25 @@ class VoiceServer(Listening):
     def _make_http_app(self) -> "ASGIApp":
         return make_http_app(
             self._params,
-            why_busy=lambda: "all places are taken" if self._places.are_taken else None,
+            why_busy=self._why_busy,
             is_on_loopback=lambda: self._listener.is_on_loopback,
             clock=self._clock,
         )
 
     def _why_full(self, request: HandshakeRequest) -> Rejection | None:
+        if self._is_stopping:
+            return Rejection(503, GOING_AWAY[1], {"Retry-After": str(RETRY_AFTER_SECS)})
         return refusal_of(self._places, request.remote_address[0])
+
+    def _why_busy(self) -> str | None:
+        if self._is_stopping or self._is_retiring:
+            return GOING_AWAY[1]
+        return "all places are taken" if self._places.are_taken else None
 
     def _on_connection(self, connection: Connection) -> None:
         ip = connection.remote_address[0]
         if self._is_stopping:
-            connection.close(1001, "the server is going away")
+            connection.close(*GOING_AWAY)
             return
         place = self._places.take(ip)
         if place is None:  # Another process has just given the last one away.
@@ -217,6 +260,7 @@ class VoiceServer(Listening):
         )
         task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")
         self._sessions[session] = task
+        self._num_started += 1
         task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
 
     def _session_is_over(
@@ -224,6 +268,7 @@ class VoiceServer(Listening):
     ) -> None:
         self._places.give_back(place, ip)
         del self._sessions[session]
+        self._ended[session.end_reason or EndReason.SERVER_STOPPED] += 1
         self._stats_of_the_past.add(session.stats)
         if not task.cancelled() and task.exception() is not None:
             logger.error("session %s failed", session.id, exc_info=task.exception())

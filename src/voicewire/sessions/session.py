@@ -5,10 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from voicewire.clock import Clock
+from voicewire.clock import Clock, TimerHandle
 from voicewire.errors import ConfigurationError
+from voicewire.events import confine_exits
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.pipeline.signals import leave_signals_alone
+from voicewire.sessions.ends import EndReason, reason_of_close
 from voicewire.transports import ClientConnection, TransportStats, WebsocketServerParams
 from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.session import SessionTransport
@@ -32,6 +34,12 @@ FINISH_SECS = 10.0
 GOODBYE_SECS = 2.0
 """How long a caller may take over the closing handshake when the bot has returned."""
 
+GOING_AWAY = (1001, "the server is going away")
+"""Code and words of the goodbye when the server is about to end."""
+
+LOOK_SECS = 0.05
+"""How often a session that is to end looks whether the turn under way has come to its end."""
+
 
 class Session:
     """One caller, their connection and their bot; when it is over, nothing of it is left.
@@ -49,6 +57,7 @@ class Session:
     Attributes:
         transport: What the bot gets.
         started_at: When the caller came, on the clock.
+        end_reason: Why it has ended; None while it has not.
     """
 
     def __init__(
@@ -67,6 +76,9 @@ class Session:
         self._max_secs = max_secs
         self._clock = clock
         self._bot_task: asyncio.Task[None] | None = None
+        self.end_reason: EndReason | None = None
+        self._is_going_away = False
+        self._settling: TimerHandle | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.client!r}>"
@@ -89,6 +101,7 @@ class Session:
     async def run(self) -> None:
         """Run the bot until it returns, or has been given up after its caller has left."""
         leave_signals_alone()
+        confine_exits(self._bot_wants_to_exit)
         timers = [self._clock.call_later(START_SECS, self._check_started)]
         if self._max_secs is not None:
             timers.append(self._clock.call_later(self._max_secs, self._time_is_up))
@@ -100,7 +113,9 @@ class Session:
                 gone = tasks.create(self._connection.wait_closed(), name=f"caller {self.id}")
                 await asyncio.wait((bot, gone), return_when=asyncio.FIRST_COMPLETED)
                 if bot.done():
-                    self._connection.close(1000, "the bot has finished")
+                    self._has_ended_by(self._natural_end())
+                    goodbye = GOING_AWAY if self._is_going_away else (1000, "the bot has finished")
+                    self._connection.close(*goodbye)
                     await wait_at_most(GOODBYE_SECS, (gone,), clock=self._clock)
                 elif not await wait_at_most(FINISH_SECS, (bot,), clock=self._clock):
                     logger.warning(
@@ -109,20 +124,55 @@ class Session:
                         FINISH_SECS,
                     )
         finally:
-            for timer in timers:
-                timer.cancel()
+            for timer in (*timers, self._settling):
+                if timer is not None:
+                    timer.cancel()
+            self._has_ended_by(self._natural_end())
             self._connection.abort()
 
-    def end(self) -> None:
-        """End when the bot has said what it has to say; at once where it has no pipeline."""
-        if self.transport.has_pipeline:
+    def go_away(self, *, within_secs: float) -> None:
+        """End when the turn under way has come to its end; at once where there is no pipeline.
+
+        The caller's question is answered, and what the bot has to say is said. A client that
+        understands it is told.
+
+        Args:
+            within_secs: When the caller of this will call `cancel`.
+        """
+        self._is_going_away = True
+        if not self.transport.has_pipeline:
+            self.cancel(EndReason.DRAINED)
+            return
+        self.transport.announce_goaway(within_secs=within_secs, farewell=GOING_AWAY)
+        self._end_when_settled()
+
+    def cancel(self, reason: EndReason = EndReason.SERVER_STOPPED) -> None:
+        """End now."""
+        self._has_ended_by(reason)
+        self._connection.close(1001, "the server ends the conversation")
+        if self._bot_task is not None:
+            self._bot_task.cancel()
+
+    def _end_when_settled(self) -> None:
+        self._settling = None
+        if self.transport.is_settled:
             self.transport.ask_to_end()
         else:
-            self.cancel()
+            self._settling = self._clock.call_later(LOOK_SECS, self._end_when_settled)
 
-    def cancel(self) -> None:
-        """End now."""
-        self._connection.close(1001, "the server ends the conversation")
+    def _has_ended_by(self, reason: EndReason) -> None:
+        if self.end_reason is None:
+            self.end_reason = reason
+
+    def _natural_end(self) -> EndReason:
+        """Return who was the first to end it, the bot or the caller."""
+        if not self.transport.has_ended_first and not self._connection.is_open:
+            return reason_of_close(*self._connection.end_words)
+        return EndReason.DRAINED if self._is_going_away else EndReason.BOT_FINISHED
+
+    def _bot_wants_to_exit(self) -> None:
+        self._has_ended_by(EndReason.BOT_FAILED)
+        self._connection.close(1011, "internal error")
         if self._bot_task is not None:
             self._bot_task.cancel()
 
@@ -131,17 +181,21 @@ class Session:
             await self._bot(self.transport)
         except ConfigurationError as exc:  # Says all that there is to know.
             logger.error("session %s: the bot cannot work: %s", self.id, exc)
+            self._has_ended_by(EndReason.BOT_FAILED)
             self._connection.close(1011, "internal error")
-        except (Exception, SystemExit):  # One bot's failure, or wish to leave, ends its session.
+        except (Exception, SystemExit, KeyboardInterrupt):  # Its wish to leave is for its session.
             logger.exception("session %s: the bot failed", self.id)
+            self._has_ended_by(EndReason.BOT_FAILED)
             self._connection.close(1011, "internal error")
 
     def _check_started(self) -> None:
         if not self.transport.has_begun and self._bot_task is not None:
             logger.error("session %s: no pipeline runs after %g s", self.id, START_SECS)
+            self._has_ended_by(EndReason.BOT_NOT_STARTED)
             self._connection.close(1011, "the bot has not started")
             self._bot_task.cancel()
 
     def _time_is_up(self) -> None:
         logger.info("session %s: ended, it has lasted %g s", self.id, self._max_secs)
+        self._has_ended_by(EndReason.TIME_UP)
         self._connection.close(CLOSE_TOO_LONG, f"a session lasts {self._max_secs:g} s at most")

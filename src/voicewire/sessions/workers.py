@@ -2,140 +2,108 @@
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import pickle
 import signal
 import socket
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing import resource_tracker
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
-from pathlib import Path
 
+from voicewire.auth.used_tokens import SharedUsedTokens
 from voicewire.errors import ConfigurationError, WorkerError
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import SharedPlaces
-from voicewire.sessions.worker import END_SIGNALS, Failure, Worker, work
-from voicewire.transports.settings import ListenerSettings
-from voicewire.transports.sockets import bind_sockets
+from voicewire.sessions.seat import Seat, WorkerProcess
+from voicewire.sessions.systemd import Notifier
+from voicewire.sessions.worker import ALONE_SECS, END_SIGNALS, RELOAD_SIGNAL, Failure, Worker
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""How long the place of a worker stays empty that died soon after its start, the n-th time."""
-
-SOON_SECS = 10.0
-"""A worker that has lived longer than this died of something else than its start."""
-
 KILL_SECS = 30.0
-"""How long workers may take to end; it is longer than their sessions may."""
+"""How long workers may take to end, beyond their time to drain; their sessions may take less."""
 
-SPAWN = multiprocessing.get_context("spawn")
-"""Fresh processes: a fork would copy the locks of threads that it does not copy."""
+
+def check_workers(count: int, serve: Callable[[Worker], None]) -> None:
+    """Find what would keep `run_workers` from running them.
+
+    Raises:
+        ConfigurationError: There cannot be so many, or not here; or `serve` cannot be pickled.
+    """
+    if count < 1:
+        raise ConfigurationError(f"workers is {count}; expected 1 or more")
+    if os.name != "posix":
+        raise ConfigurationError(f"workers is {count}; this platform can do no more than 1")
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigurationError(f"workers is {count}; outside the main thread it can only be 1")
+    try:
+        pickle.dumps(serve)
+    except Exception as exc:
+        raise ConfigurationError(
+            "with several workers, the bot must be a function at the top of a module, and all "
+            f"arguments picklable: {exc}"
+        ) from exc
 
 
 def run_workers(
     serve: Callable[[Worker], None],
     count: int,
     *,
-    host: str,
-    port: int,
+    sockets: Sequence[socket.socket],
     limits: Limits,
+    drain_secs: float,
     on_ready: Callable[[str], None] | None = None,
+    notifier: Notifier | None = None,
 ) -> None:
     """Run `count` workers until SIGINT or SIGTERM, which each of them gets too.
 
+    SIGHUP replaces them, one after the other, by fresh processes: each lets callers in before the
+    one whose seat it takes ceases to, and that one ends when its last caller has left. The sockets
+    are never closed meanwhile, so no caller is lost.
+
     Args:
-        serve: Run in each process, with SIGTERM and SIGINT left to it; must be picklable.
-        count: How many.
-        host: Where they listen.
-        port: Where they listen; 0 picks a free one.
+        serve: Run in each process, with SIGTERM and SIGINT left to it.
+        count: How many; `check_workers` has found no fault with it, nor with `serve`.
+        sockets: The port; they listen, and are closed at the end.
         limits: How many places they share.
+        drain_secs: How long SIGTERM lets each of them drain.
         on_ready: Called with the URL when the first worker lets callers in.
+        notifier: The service manager, to be told how they do.
 
     Raises:
-        AddressInUseError: Somebody else listens on the port.
-        ConfigurationError: There cannot be so many, or not on this platform.
         WorkerError: The first worker did not start.
     """
-    if count < 1:
-        raise ConfigurationError(f"workers is {count}; expected 1 or more")
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise ConfigurationError(f"workers is {count}; this platform can do no more than 1")
-    if threading.current_thread() is not threading.main_thread():
-        raise ConfigurationError(f"workers is {count}; outside the main thread it can only be 1")
-    _check_picklable(serve)
-    port = _free_port(host, port)
-    with tempfile.TemporaryDirectory(prefix="voicewire-") as directory:
-        places_path = Path(directory) / "places"
-        SharedPlaces.create(places_path, limits)
-        _Supervisor(serve, count, port, places_path, limits, on_ready).run()
-
-
-class _Seat:
-    """One worker's place among the workers, and the process that has it."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.process: SpawnProcess | None = None
-        self.pipe: Pipe | None = None
-        self.started_at = 0.0
-        self.start_at = 0.0
-        self.num_early_deaths = 0
-
-    def start(self, serve: Callable[[Worker], None], port: int, places_path: Path) -> None:
-        self.pipe, theirs = SPAWN.Pipe()
-        worker = Worker(self.number, port, places_path, theirs)
-        self.process = SPAWN.Process(
-            target=work, args=(serve, worker), name=f"voicewire-{self.number}"
-        )
-        # The first start in a process starts this too, and that lets the signals through again.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
-        try:
-            self.process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
-        theirs.close()
-        self.started_at = time.monotonic()
-
-    def bury(self) -> None:
-        """Take note that the process has died, and when to start the next one."""
-        now = time.monotonic()
-        is_early = now - self.started_at < SOON_SECS
-        self.num_early_deaths = self.num_early_deaths + 1 if is_early else 0
-        last = len(RESTART_SECS) - 1
-        self.start_at = now + RESTART_SECS[min(self.num_early_deaths, last)]
-        if self.process is not None:
-            self.process.close()
-        if self.pipe is not None:
-            self.pipe.close()
-        self.process = self.pipe = None
+    _Supervisor(serve, count, sockets, limits, drain_secs, on_ready, notifier or Notifier()).run()
 
 
 class _Supervisor:
-    """Starts workers, replaces those that die, and passes signals on."""
+    """Starts workers, replaces those that die or are to be renewed, and passes signals on."""
 
     def __init__(
         self,
         serve: Callable[[Worker], None],
         count: int,
-        port: int,
-        places_path: Path,
+        sockets: Sequence[socket.socket],
         limits: Limits,
+        drain_secs: float,
         on_ready: Callable[[str], None] | None,
+        notifier: Notifier,
     ) -> None:
         self._serve = serve
-        self._port = port
-        self._places_path = places_path
-        self._places = SharedPlaces(places_path, limits, worker=0)
+        self._sockets = sockets
+        self._places_file = SharedPlaces.create(limits)
+        self._places = SharedPlaces(self._places_file, limits, worker=0)
+        self._used_tokens = SharedUsedTokens.create()
+        self._drain_secs = drain_secs
         self._on_ready = on_ready
-        self._seats = [_Seat(number) for number in range(1, count + 1)]
+        self._notifier = notifier
+        self._seats = [Seat() for _ in range(count)]
+        self._to_renew: list[Seat] = []
+        self._retired: list[WorkerProcess] = []
+        self._num_started = 0
+        self._is_reloading = False
         self._has_been_ready = False
         self._kill_at: float | None = None
 
@@ -144,27 +112,67 @@ class _Supervisor:
         with _waking_up_for_signals() as (wake_up, signals):
             try:
                 while True:
-                    self._pass_on(signals)
+                    self._obey(signals)
                     if self._kill_at is None:
                         self._start_missing()
-                    elif not any(seat.process for seat in self._seats):
+                        self._renew_next()
+                    elif not self._processes():
                         return
                     self._wait(wake_up)
             finally:
                 self._kill_all()
                 self._places.close()
+                self._used_tokens.close()
+                for sock in self._sockets:
+                    sock.close()
+
+    def _processes(self) -> list[WorkerProcess]:
+        seated = (each for seat in self._seats for each in (seat.worker, seat.successor))
+        return [each for each in (*seated, *self._retired) if each is not None]
+
+    def _start(self) -> WorkerProcess:
+        self._num_started += 1
+        number = self._num_started
+
+        def make_worker(pipe: Pipe) -> Worker:
+            alone_secs = self._drain_secs + ALONE_SECS
+            count = len(self._seats)
+            files = (self._places_file, self._used_tokens)
+            return Worker(number, count, self._sockets, *files, pipe, alone_secs)
+
+        return WorkerProcess(self._serve, make_worker, number)
 
     def _start_missing(self) -> None:
         now = time.monotonic()
         for seat in self._seats:
-            if seat.process is None and seat.start_at <= now:
-                seat.start(self._serve, self._port, self._places_path)
+            if seat.worker is None and seat.start_at <= now:
+                seat.worker = self._start()
+
+    def _renew_next(self) -> None:
+        """Start a successor, one at a time: models take memory and time to load."""
+        if any(seat.successor for seat in self._seats):
+            return
+        while self._to_renew:
+            seat = self._to_renew.pop(0)
+            if seat.worker is not None:
+                seat.successor = self._start()
+                return
+        if self._is_reloading and all(self._is_ready(seat) for seat in self._seats):
+            self._is_reloading = False
+            self._notifier.ready()
+            logger.info("all workers have been renewed")
+
+    def _is_ready(self, seat: Seat) -> bool:
+        return seat.worker is not None and seat.worker.has_said_ready
 
     def _wait(self, wake_up: socket.socket) -> None:
         """Wait for a signal, a message, a death, or the time of a start or a kill."""
-        pipes = {seat.pipe: seat for seat in self._seats if seat.pipe is not None}
-        sentinels = {seat.process.sentinel: seat for seat in self._seats if seat.process}
+        processes = self._processes()
+        pipes = {each.pipe: each for each in processes if each.pipe is not None}
+        sentinels = {each.sentinel: each for each in processes}
         ready = wait([wake_up, *pipes, *sentinels], timeout=self._timeout_secs())
+        if self._notifier.alive_every_secs is not None:
+            self._notifier.alive()
         if wake_up in ready:
             wake_up.recv(4096)
             return  # The signal comes first: workers that it has ended have not died.
@@ -177,74 +185,117 @@ class _Supervisor:
             self._kill_all()
 
     def _timeout_secs(self) -> float | None:
-        if self._kill_at is not None:
-            return max(0.0, self._kill_at - time.monotonic())
-        starts = [seat.start_at for seat in self._seats if seat.process is None]
-        return max(0.0, min(starts) - time.monotonic()) if starts else None
+        now = time.monotonic()
+        times = [] if self._kill_at is None else [self._kill_at - now]
+        if self._kill_at is None:
+            times += [seat.start_at - now for seat in self._seats if seat.worker is None]
+        if self._notifier.alive_every_secs is not None:
+            times.append(self._notifier.alive_every_secs)
+        return max(0.0, min(times)) if times else None
 
-    def _hear(self, seat: _Seat) -> None:
+    def _hear(self, worker: WorkerProcess) -> None:
         """Take a worker's message: its URL when it lets callers in, an error when it cannot."""
-        if seat.pipe is None:
-            return
-        try:
-            said = seat.pipe.recv()
-        except (EOFError, OSError):
-            seat.pipe.close()
-            seat.pipe = None
-            return
+        said = worker.hear()
         if isinstance(said, Failure):
             if not self._has_been_ready:
-                raise WorkerError(f"worker {seat.number} cannot start: {said.message}")
-            logger.error("worker %d cannot start: %s", seat.number, said.message)
-            return
-        logger.info("worker %d lets callers in", seat.number)
-        if not self._has_been_ready:
-            self._has_been_ready = True
-            if self._on_ready is not None:
-                self._on_ready(said)
+                raise WorkerError(f"worker {worker.number} cannot start: {said.message}")
+            logger.error("worker %d cannot start: %s", worker.number, said.message)
+        elif isinstance(said, str):
+            worker.has_said_ready = True
+            logger.info("worker %d lets callers in", worker.number)
+            self._seat_successor(worker)
+            if not self._has_been_ready:
+                self._has_been_ready = True
+                self._notifier.ready()
+                if self._on_ready is not None:
+                    self._on_ready(said)
 
-    def _died(self, seat: _Seat) -> None:
-        while seat.pipe is not None and seat.pipe.poll():
-            self._hear(seat)  # What it said before it died.
-        if seat.process is None:
+    def _seat_successor(self, worker: WorkerProcess) -> None:
+        for seat in self._seats:
+            if seat.successor is worker:
+                before = seat.succeed()
+                if before is not None:
+                    before.retire()
+                    self._retired.append(before)
+                    logger.info("worker %d takes over from %d", worker.number, before.number)
+
+    def _died(self, worker: WorkerProcess) -> None:
+        while worker.has_more_to_say():
+            self._hear(worker)  # What it said before it died.
+        self._places.give_back_all(worker.number)
+        code = worker.bury()
+        if worker in self._retired:
+            self._retired.remove(worker)
+            logger.log(
+                logging.ERROR if code and self._kill_at is None else logging.INFO,
+                "worker %d, which was retired, has ended with exit code %s",
+                worker.number,
+                code,
+            )
             return
-        seat.process.join()
-        code = seat.process.exitcode
-        self._places.give_back_all(seat.number)
-        seat.bury()
+        for seat in self._seats:
+            if seat.successor is worker:
+                seat.successor = None
+                self._give_up_renewal(worker)
+            elif seat.worker is worker:
+                seat.mourn(worker)
+                self._seated_one_died(worker, code)
+
+    def _give_up_renewal(self, worker: WorkerProcess) -> None:
+        if self._kill_at is None:
+            self._to_renew.clear()
+            logger.error(
+                "worker %d has ended before it let callers in; those that are there go on",
+                worker.number,
+            )
+
+    def _seated_one_died(self, worker: WorkerProcess, code: int | None) -> None:
         if self._kill_at is not None:
             return
         if not self._has_been_ready:
             raise WorkerError(
-                f"worker {seat.number} ended with exit code {code} before it let callers in"
+                f"worker {worker.number} ended with exit code {code} before it let callers in"
             )
-        logger.error("worker %d has died, with exit code %s; it is replaced", seat.number, code)
+        logger.error("worker %d has died, with exit code %s; it is replaced", worker.number, code)
 
-    def _pass_on(self, signals: list[signal.Signals]) -> None:
+    def _obey(self, signals: list[signal.Signals]) -> None:
         while signals:
             number = signals.pop(0)
+            if number is RELOAD_SIGNAL:
+                self._reload()
+                continue
             if self._kill_at is None:
                 self._kill_at = time.monotonic() + KILL_SECS
-            for seat in self._seats:
-                if seat.process is not None and seat.process.pid is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(seat.process.pid, number)
+                self._notifier.stopping()
+                if number is signal.SIGTERM:
+                    self._kill_at += self._drain_secs
+            for worker in self._processes():
+                worker.tell(number)
+
+    def _reload(self) -> None:
+        if self._kill_at is not None or not self._has_been_ready:
+            return
+        logger.info("%s received: the workers are renewed", RELOAD_SIGNAL.name)
+        self._notifier.reloading()
+        self._is_reloading = True
+        self._to_renew = list(self._seats)
 
     def _kill_all(self) -> None:
+        for worker in self._processes():
+            worker.kill()
+            worker.bury()
+        self._retired.clear()
         for seat in self._seats:
-            if seat.process is not None:
-                seat.process.kill()
-                seat.process.join()
-                seat.bury()
+            seat.worker = seat.successor = None
 
 
 @contextlib.contextmanager
 def _waking_up_for_signals() -> Iterator[tuple[socket.socket, list[signal.Signals]]]:
-    """Collect SIGINT and SIGTERM; the socket becomes readable when there is one."""
+    """Collect the signals; the socket becomes readable when there is one."""
     signals: list[signal.Signals] = []
     before = {
         number: signal.signal(number, lambda got, _: signals.append(signal.Signals(got)))
-        for number in END_SIGNALS
+        for number in (*END_SIGNALS, RELOAD_SIGNAL)
     }
     wake_up, waker = socket.socketpair()
     waker.setblocking(False)
@@ -257,28 +308,3 @@ def _waking_up_for_signals() -> Iterator[tuple[socket.socket, list[signal.Signal
             signal.signal(number, handler)
         wake_up.close()
         waker.close()
-
-
-def _free_port(host: str, port: int) -> int:
-    """Return the port that all workers shall bind; nobody may listen on it yet.
-
-    Raises:
-        AddressInUseError: Somebody does. With `SO_REUSEPORT` alone, two servers of one user would
-            share their callers without a word.
-        ConfigurationError: The host is no address of this machine.
-    """
-    sockets = bind_sockets(host, port, ListenerSettings())
-    port = int(sockets[0].getsockname()[1])
-    for sock in sockets:
-        sock.close()
-    return port
-
-
-def _check_picklable(serve: Callable[[Worker], None]) -> None:
-    try:
-        pickle.dumps(serve)
-    except Exception as exc:
-        raise ConfigurationError(
-            "with several workers, the bot must be a function at the top of a module, and all "
-            f"arguments picklable: {exc}"
-        ) from exc

@@ -94,6 +94,10 @@ class ASGIConnection:
     def is_open(self) -> bool:
         return self._end is None
 
+    @property
+    def end_words(self) -> tuple[int, str]:
+        return self._end or (ABNORMAL_CLOSURE, "connection lost")
+
     def start(self, receiver: MessageReceiver) -> None:
         if self._receiver is not None:
             raise RuntimeError("the connection has been started already")

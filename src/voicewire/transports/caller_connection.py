@@ -27,6 +27,11 @@ class CallerConnection(Protocol):
         """Whether messages can be sent."""
         ...
 
+    @property
+    def end_words(self) -> tuple[int, str]:
+        """The code and reason of the side that closed first; 1006 where neither did, or has yet."""
+        ...
+
     def start(self, receiver: MessageReceiver) -> None:
         """Deliver to `receiver` from now on."""
         ...

@@ -28,6 +28,9 @@ DEAD_PEER_GRACE_SECS = 1.0
 ABNORMAL_CLOSURE = 1006
 INTERNAL_ERROR = 1011
 
+PING_TIMEOUT = "ping timeout"
+"""What a peer is told, should it hear it, that gave no sign of life."""
+
 
 class Connection(asyncio.Protocol):
     """An open WebSocket connection.
@@ -139,7 +142,7 @@ class Connection(asyncio.Protocol):
             SessionClosed: The connection is not open any more.
         """
         if not self._engine.is_open:
-            raise SessionClosed(*self._end_words())
+            raise SessionClosed(*self.end_words)
         self.num_bytes_sent += self._engine.send(message)
         self.num_messages_sent += 1
 
@@ -155,6 +158,11 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether messages can be sent; false as soon as either side has begun to close."""
         return self._engine.is_open
+
+    @property
+    def end_words(self) -> tuple[int, str]:
+        """The code and reason of the side that closed first; 1006 where neither did, or has yet."""
+        return self._end or self._engine.end_words() or (ABNORMAL_CLOSURE, "connection lost")
 
     @property
     def last_heard_at(self) -> float:
@@ -237,7 +245,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._is_lost:
             return
-        self._end = self._end_words()
+        self._end = self.end_words
         self._engine.stop()
         self._is_lost = True
         self._held = None
@@ -303,11 +311,8 @@ class Connection(asyncio.Protocol):
         self._watchdog.close_within(self._settings.close_timeout_secs)
 
     def _give_up(self) -> None:
-        self.close(INTERNAL_ERROR, "ping timeout")
+        self.close(INTERNAL_ERROR, PING_TIMEOUT)
         self._watchdog.close_within(min(DEAD_PEER_GRACE_SECS, self._settings.close_timeout_secs))
-
-    def _end_words(self) -> tuple[int, str]:
-        return self._end or self._engine.end_words() or (ABNORMAL_CLOSURE, "connection lost")
 
     # Flow.
 
@@ -333,7 +338,7 @@ class Connection(asyncio.Protocol):
     def _tell_closed(self) -> None:
         if self._receiver is not None:
             try:
-                self._receiver.connection_closed(*self._end_words())
+                self._receiver.connection_closed(*self.end_words)
             except Exception:
                 logger.exception("connection %s: connection_closed failed", self.id)
 

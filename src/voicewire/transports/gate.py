@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECS = 5
-"""What a caller is told to wait about whom nothing could be decided in time."""
+"""What a caller is told to wait who is refused for a reason that passes."""
 
 Admission = Identity | Rejection | None
 """Who comes in; None is somebody of whom nothing is asked."""

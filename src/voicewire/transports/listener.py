@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voicewire.clock import Clock, MonotonicClock
+from voicewire.transports.acceptor import Acceptor
 from voicewire.transports.connection import Connection
 from voicewire.transports.front_door import FrontDoor
 from voicewire.transports.gate import Admission
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.origins import is_loopback
 from voicewire.transports.settings import ListenerSettings
-from voicewire.transports.sockets import bind_sockets
+from voicewire.transports.sockets import adopt_socket, bind_sockets
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Admit = Callable[[HandshakeRequest], Admission | Awaitable[Admission]]
+
+LOOK_SECS = 0.02
+"""How often a listener that retires looks whether all whom it has taken are through the door."""
 
 CLOSE_GRACE_SECS = 1.0
 """How long HTTP responses in progress may take to end when the listener closes."""
@@ -60,6 +64,8 @@ class Listener:
         http_app: "Callable[[], ASGIApp] | None" = None,
         settings: ListenerSettings | None = None,
         clock: Clock | None = None,
+        sockets: Sequence[socket.socket] = (),
+        accept_delay_secs: Callable[[int], float] | None = None,
     ) -> None:
         """Describe the door; nothing is opened yet.
 
@@ -71,6 +77,14 @@ class Listener:
             http_app: Makes the ASGI application for what is no WebSocket; None answers 426.
             settings: Limits and timeouts.
             clock: For the timeouts.
+            sockets: Listening sockets that somebody else has bound, to be used instead of `host`
+                and `port`; closed with the listener.
+            accept_delay_secs: For sockets that several processes share: how long to leave a
+                caller who waits to the others, given how many are at the door here. None takes
+                all who wait at once.
+
+        Raises:
+            ConfigurationError: `sockets` has one that is none.
         """
         self.host = host
         self.admit = admit
@@ -82,7 +96,10 @@ class Listener:
         self._port = port
         self._on_connection = on_connection
         self._http_app = http_app
+        self._given = list(sockets)
+        self._accept_delay_secs = accept_delay_secs
         self._sockets: list[socket.socket] = []
+        self._acceptors: list[Acceptor] = []
         self._servers: list[asyncio.Server] = []
         self._doors: set[FrontDoor] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,17 +126,20 @@ class Listener:
 
         Raises:
             AddressInUseError: Somebody else listens there.
-            ConfigurationError: The host is no address of this machine.
+            ConfigurationError: The host is no address of this machine, or a socket that was given
+                does not listen.
         """
         if self._sockets:
             raise RuntimeError("the listener is bound already")
-        self._sockets = bind_sockets(self.host, self._port, self.settings)
+        for sock in self._given:
+            adopt_socket(sock, self.settings)
+        self._sockets = self._given or bind_sockets(self.host, self._port, self.settings)
         self._port = self._sockets[0].getsockname()[1]
         self.is_on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._sockets)
 
     async def start(self) -> None:
         """Begin to accept; binds first where `bind` has not been called."""
-        if self._servers:
+        if self._servers or self._acceptors:
             raise RuntimeError("the listener has been started already")
         if not self._sockets:
             self.bind()
@@ -130,23 +150,71 @@ class Listener:
             self.http_side = HttpSide(
                 self._http_app, self.settings, self.clock, on_upgrade=self._readmit
             )
-        loop = asyncio.get_running_loop()
         for sock in self._sockets:
+            await self._accept_from(sock)
+
+    async def _accept_from(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        delay_secs = self._accept_delay_secs
+        if delay_secs is None:
             server = await loop.create_server(
                 lambda: FrontDoor(self), sock=sock, backlog=self.settings.backlog
             )
             self._servers.append(server)
+            return
+        acceptor = Acceptor(
+            sock,
+            clock=self.clock,
+            add_reader=loop.add_reader,
+            remove_reader=loop.remove_reader,
+            on_accepted=self._accepted,
+            delay_secs=lambda: delay_secs(len(self._doors) + len(self._tasks)),
+        )
+        self._acceptors.append(acceptor)
+        acceptor.start()
 
-    async def close(self) -> None:
-        """Stop listening, and end everything but the open WebSocket connections."""
+    def _accepted(self, accepted: socket.socket) -> None:
+        def close_if_cancelled(task: asyncio.Task[None]) -> None:
+            if task.cancelled():
+                accepted.close()
+
+        self.spawn(self._open_door(accepted)).add_done_callback(close_if_cancelled)
+
+    async def _open_door(self, accepted: socket.socket) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: FrontDoor(self), accepted)
+        except OSError as exc:
+            logger.info("a caller has left at the door: %s", exc)
+            accepted.close()
+
+    def leave_port(self) -> None:
+        """Accept nobody more; what has been accepted goes on."""
         for server in self._servers:
             # wait_closed would wait for the WebSocket connections too (Python 3.12).
             server.close()
-        if not self._servers:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        if not self._servers and not self._acceptors:
             for sock in self._sockets:
                 sock.close()
         self._servers.clear()
+        self._acceptors.clear()
         self._sockets.clear()
+
+    async def retire(self) -> None:
+        """Accept nobody more, and return when all who have been accepted are through the door.
+
+        For a port that others listen on too: whoever has reached this process gets an answer.
+        """
+        self.leave_port()
+        # Bounded by the handshake timeout; no event is worth its upkeep for so rare a wait.
+        while self._doors or self._tasks:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECS)
+
+    async def close(self) -> None:
+        """Stop listening, and end everything but the open WebSocket connections."""
+        self.leave_port()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

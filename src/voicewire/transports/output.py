@@ -21,6 +21,7 @@ from voicewire.frames import (
     SystemFrame,
 )
 from voicewire.pipeline import FrameDirection, InlineProcessor, ProcessorSetup
+from voicewire.transports.turn_watch import TurnWatch
 
 if TYPE_CHECKING:
     from voicewire.transports.base import BaseTransport
@@ -32,10 +33,15 @@ UPSTREAM = FrameDirection.UPSTREAM
 
 
 class OutputTransport(InlineProcessor):
-    """The last processor: sends what has a place on the wire, and lets every frame go on."""
+    """The last processor: sends what has a place on the wire, and lets every frame go on.
+
+    Attributes:
+        turns: Whether somebody's turn is under way.
+    """
 
     def __init__(self, transport: "BaseTransport", *, name: str | None = None) -> None:
         super().__init__(name=name)
+        self.turns = TurnWatch()
         self._transport = transport
         self._is_audio_enabled = transport.params.audio_out_enabled
         self._has_warned_of_mute = False
@@ -65,6 +71,7 @@ class OutputTransport(InlineProcessor):
         elif isinstance(frame, OutputAudioRawFrame):
             self._put_audio(frame)
         elif isinstance(frame, SystemFrame):
+            self._watch_turns(frame)
             action = self._system_actions.get(type(frame))
             if action is not None:
                 action(frame)
@@ -78,10 +85,12 @@ class OutputTransport(InlineProcessor):
         self.push(frame)
 
     def on_bot_started(self) -> None:
+        self._watch_turns(BotStartedSpeakingFrame())
         self.push(BotStartedSpeakingFrame())
         self.push(BotStartedSpeakingFrame(), UPSTREAM)
 
     def on_bot_stopped(self, *, interrupted: bool, played_secs: float) -> None:
+        self._watch_turns(BotStoppedSpeakingFrame(interrupted=interrupted, played_secs=played_secs))
         for direction in (DOWNSTREAM, UPSTREAM):
             self.push(
                 BotStoppedSpeakingFrame(interrupted=interrupted, played_secs=played_secs), direction
@@ -104,7 +113,12 @@ class OutputTransport(InlineProcessor):
         else:
             self._transport.stats.audio_out_dropped_secs += frame.duration_secs
 
+    def _watch_turns(self, frame: Frame) -> None:
+        if self.turns.cares_about(type(frame)):
+            self.turns.see(frame, now=self._require_setup().clock.now())
+
     def _put(self, frame: Frame) -> None:
+        self._watch_turns(frame)
         outbound = self._transport.outbound
         if outbound is None:
             self.on_sent(frame)

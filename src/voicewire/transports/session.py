@@ -8,6 +8,8 @@ from voicewire.transports.client import ClientConnection
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.websocket import WebsocketTransport
 
+CLOSE_NORMAL = 1000
+
 
 class SessionTransport(WebsocketTransport):
     """Brings the caller of one session to the bot's pipeline, and ends it when they have left.
@@ -15,6 +17,9 @@ class SessionTransport(WebsocketTransport):
     The caller is connected before the pipeline is made, so that `client` can tell which bot they
     want; what they say waits in the kernel until the pipeline has started. Its events are those of
     `WebsocketTransport`. After `on_client_disconnected` an EndFrame ends the pipeline.
+
+    Attributes:
+        has_ended_first: Whether the pipeline has ended while the caller was there.
     """
 
     def __init__(
@@ -27,8 +32,10 @@ class SessionTransport(WebsocketTransport):
         output_name: str | None = None,
     ) -> None:
         super().__init__(params=params, clock=clock, input_name=input_name, output_name=output_name)
+        self.has_ended_first = False
         self._connection = connection
         self._client = ClientConnection(connection)
+        self._farewell: tuple[int, str] | None = None
 
     async def hear_out(self) -> bool:
         """Return whether it is known who calls, once that is clear; False if they have left."""
@@ -50,11 +57,30 @@ class SessionTransport(WebsocketTransport):
         """Whether a pipeline has started, so that the caller is listened to."""
         return self._has_begun
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody speaks, and no question is without its answer."""
+        return self.output().turns.is_settled(now=self._clock.now())
+
+    def announce_goaway(self, *, within_secs: float, farewell: tuple[int, str]) -> None:
+        """Tell a client that understands it that the server will leave.
+
+        Args:
+            within_secs: By when.
+            farewell: The code and words of the goodbye when the pipeline has ended by itself.
+        """
+        self._farewell = farewell
+        if self._connection.is_open:
+            self.rtvi.tell_goaway(within_secs=within_secs, reason=farewell[1])
+
     def ask_to_end(self) -> None:
         """Ask the pipeline to end when the bot has said what it has to say."""
         self.input().push(EndFrame(), FrameDirection.UPSTREAM)
 
     def end(self, code: int, reason: str) -> None:
+        self.has_ended_first = self.has_ended_first or self._connection.is_open
+        if code == CLOSE_NORMAL and self._farewell is not None:
+            code, reason = self._farewell
         self._say_goodbye(self._connection, code, reason)
 
     def forgotten(self) -> None:

@@ -38,6 +38,27 @@ def bind_sockets(host: str, port: int, settings: ListenerSettings) -> list[socke
                 raise
 
 
+def adopt_socket(sock: socket.socket, settings: ListenerSettings) -> None:
+    """Make a socket that somebody else has bound do as ours.
+
+    Raises:
+        ConfigurationError: It is none that listens for TCP.
+    """
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+        raise ConfigurationError(
+            f"an inherited socket is {sock.family.name} {sock.type.name}; expected one of TCP"
+        )
+    if hasattr(socket, "SO_ACCEPTCONN") and not sock.getsockopt(
+        socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+    ):
+        raise ConfigurationError(
+            f"the inherited socket of port {sock.getsockname()[1]} does not listen; with systemd, "
+            "Accept=no in the socket unit"
+        )
+    sock.setblocking(False)
+    _set_tcp_options(sock, settings)
+
+
 def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:
     if host == "localhost":
         return [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
@@ -97,6 +118,10 @@ def _set_options(sock: socket.socket, settings: ListenerSettings) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     if settings.reuse_port:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    _set_tcp_options(sock, settings)
+
+
+def _set_tcp_options(sock: socket.socket, settings: ListenerSettings) -> None:
     # Accepted sockets inherit these, so they cost nothing per caller.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     timeout_secs = settings.tcp_user_timeout_secs

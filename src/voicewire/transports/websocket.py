@@ -42,9 +42,6 @@ HANDLERS_SECS = 5.0
 """How long a caller's handlers may be at work when the caller has left, before they are cancelled:
 what follows, be it the next caller or the end of the session, waits for them."""
 
-RETRY_AFTER_SECS = 5
-"""What a client is told to wait that is refused because others are there."""
-
 PIPECAT_JS_LIBRARIES = ("@pipecat-ai/client-js", "")
 """What its JavaScript clients say that they are; before 1.0 they did not say."""
 

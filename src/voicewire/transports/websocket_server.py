@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from voicewire.clock import Clock
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
-from voicewire.transports.gate import Gate
+from voicewire.transports.gate import RETRY_AFTER_SECS, Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.websocket import (
-    RETRY_AFTER_SECS,
     WebsocketTransport,
     check_arguments,
     listener_settings,

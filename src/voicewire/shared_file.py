@@ -1,0 +1,38 @@
+"""Memory that several processes have in common."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from multiprocessing import reduction
+from typing import Any, BinaryIO, Self
+
+
+class SharedFile:
+    """A file without a name, which processes get by being started with it.
+
+    Nothing of it is left when the last of them has ended, however that ends.
+
+    Args:
+        file: Open for reading and writing, without a buffer.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    @classmethod
+    def of_size(cls, num_bytes: int) -> Self:
+        """Return one that holds so many zeros."""
+        file = tempfile.TemporaryFile(prefix="voicewire-", buffering=0)  # noqa: SIM115 - handed on
+        os.truncate(file.fileno(), num_bytes)
+        return cls(file)
+
+    def __reduce__(self) -> tuple[Callable[[object], "SharedFile"], tuple[object]]:
+        return _inherit, (reduction.DupFd(self.file.fileno()),)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.file.close()
+
+
+def _inherit(duplicate: Any) -> SharedFile:
+    return SharedFile(os.fdopen(duplicate.detach(), "r+b", buffering=0))
