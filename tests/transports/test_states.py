@@ -54,12 +54,13 @@ class PacerStates(RuleBasedStateMachine):
         self.send_when_due(duration_secs, waiting_secs=1000.0)
         assert self.buffered_secs <= self.ahead_secs(duration_secs) + EPSILON
 
-    @rule(duration_secs=CHUNKS)
-    def little_waits(self, duration_secs: float) -> None:
-        """Send a piece of a live source: it is let catch up, for a while."""
-        self.send_when_due(duration_secs, waiting_secs=duration_secs)
-        most = self.ahead_secs(duration_secs) + MAX_CATCH_UP_SECS
-        assert self.buffered_secs <= most + EPSILON
+    @rule(duration_secs=CHUNKS, num_pieces=st.integers(1, 10))
+    def little_waits(self, duration_secs: float, num_pieces: int) -> None:
+        """Send pieces of a live source: it is let catch up, so far and no further."""
+        for _ in range(num_pieces):
+            self.send_when_due(duration_secs, waiting_secs=duration_secs)
+            most = self.ahead_secs(duration_secs) + MAX_CATCH_UP_SECS
+            assert self.buffered_secs <= most + EPSILON
 
     def send_when_due(self, duration_secs: float, *, waiting_secs: float) -> None:
         delay_secs = self.pacer.send_delay(
