@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.inputs import read_corpus, write_corpus
+from fuzz.inputs import read_corpus
+from fuzz.keep import keep
 from fuzz.targets import TARGETS, replay
 
 WORK = Path(".fuzz")
@@ -23,9 +24,6 @@ HANG_SECS = 10
 MAX_MEMORY_MB = 2048
 MAX_CRASHES = 10
 """Of one target in one run: what crashes more often is to be mended first."""
-
-MAX_KEPT_BYTES = 600
-"""Longer inputs are not kept in the repository."""
 
 MAX_TOKENS = 500
 
@@ -106,24 +104,6 @@ def _dictionary(inputs: list[bytes]) -> str:
     )
 
 
-def keep(target: str) -> None:
-    """Add to the repository's inputs what reaches something that they do not."""
-    folder = WORK / target
-    merged = folder / "merged"
-    merged.mkdir(exist_ok=True)
-    for old in merged.iterdir():
-        old.unlink()
-    command = [sys.executable, "-m", "fuzz.run", target, "-merge=1", f"-max_len={MAX_KEPT_BYTES}"]
-    with (folder / "log").open("w") as output:
-        subprocess.run(
-            [*command, str(merged), str(folder / "corpus")],
-            stdout=output,
-            stderr=output,
-            check=True,
-        )
-    write_corpus(target, [*read_corpus(target), *(path.read_bytes() for path in merged.iterdir())])
-
-
 def _print_table(outcomes: list[Outcome]) -> None:
     print(f"\n{'target':16} {'executions':>12} {'a second':>9} {'coverage':>9} {'crashes':>8}")
     for each in outcomes:
@@ -157,7 +137,8 @@ def main() -> int:
     outcomes = []
     for name in names:
         if arguments.keep:
-            keep(name)
+            found = (path.read_bytes() for path in (WORK / name / "corpus").iterdir())
+            print(f"{name}: {keep(name, found)} added", flush=True)
             continue
         print(f"{name} ...", flush=True)
         outcomes.append(fuzz(name, arguments.secs))

@@ -122,5 +122,10 @@ def replay(target: str, inputs: Iterable[bytes]) -> None:
         for each in inputs:
             run(each)
     finally:
-        if isinstance(run, ServerTarget | FramesTarget):
-            run.close()
+        close(run)
+
+
+def close(target: Target) -> None:
+    """Let go of what a target has opened."""
+    if isinstance(target, ServerTarget | FramesTarget):
+        target.close()
