@@ -18,6 +18,8 @@ from voicewire.serializers.protos import frames_pb2 as proto
 CHUNK_BYTES = 640
 """20 ms at 16 kHz."""
 
+DEVICE_AUDIO = {"codec": "pcm", "sample_rate": 16000, "frame_ms": 20}
+
 
 class VirtualCaller:
     """Speaks WebSocket and protobuf over a link of the simulated network.
@@ -61,6 +63,7 @@ class VirtualCaller:
     # What it does.
 
     def shake_hands(self) -> None:
+        """Ask for a WebSocket."""
         self._protocol.send_request(self._protocol.connect())
         self._flush()
 
@@ -168,6 +171,39 @@ class VirtualCaller:
                 self.send_bytes(data)
             else:
                 self._link.send_end()
+
+
+class VirtualDevice(VirtualCaller):
+    """Speaks the raw wire: a line of JSON, then audio as it is."""
+
+    def speak(self, pcm: bytes) -> None:
+        if self.is_open:
+            self.said += pcm
+            self.send(pcm)
+
+    def tell(self, kind: str, **data: Any) -> None:
+        if kind == "client-ready":
+            flush = data["voicewire"]["flush"]
+            self.send(json.dumps({"type": "hello", "flush": flush, "audio_out": DEVICE_AUDIO}))
+        elif kind == "send-text":
+            self.send(json.dumps({"type": "text", "text": data["content"]}))
+        else:
+            self.hang_up()
+
+    def babble(self) -> None:
+        # Whatever is binary would be audio.
+        self.send(self._rng.randbytes(self._rng.randint(0, 60)).hex())
+
+    def take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            super().take(frame)
+        elif frame.opcode is Opcode.BINARY:
+            self.heard[-1] += frame.data
+        elif frame.opcode is Opcode.TEXT:
+            kind = json.loads(bytes(frame.data))["type"]
+            self.told.append(kind)
+            if kind == "flush":
+                self.heard.append(bytearray())
 
 
 ENDS: Mapping[str, Callable[[VirtualCaller], None]] = {

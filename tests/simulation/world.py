@@ -4,7 +4,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
-from tests.simulation.caller import CHUNK_BYTES, ENDS, VirtualCaller
+from tests.simulation.caller import CHUNK_BYTES, ENDS, VirtualCaller, VirtualDevice
 from tests.simulation.complaints import Complaints
 from tests.simulation.loop import LoopClock, SimulatedLoop
 from tests.transports.client import Echo
@@ -18,6 +18,7 @@ from voicewire import (
     VoiceServer,
     WebsocketServerParams,
 )
+from voicewire.audio.pcm import BYTES_PER_SAMPLE
 from voicewire.clock import Clock
 from voicewire.frames import (
     ClientConnectedFrame,
@@ -26,6 +27,7 @@ from voicewire.frames import (
     OutputAudioRawFrame,
 )
 from voicewire.pipeline import FrameDirection, InlineProcessor
+from voicewire.serializers import RawFrameSerializer
 
 UTTERANCE_SECS = 1.0
 SETTLE_SECS = 60.0
@@ -115,6 +117,7 @@ class _World:
                 audio_in_enabled=True,
                 audio_out_enabled=True,
                 audio_out_sample_rate=16000,
+                dialects={"/raw/talk": RawFrameSerializer(), "/raw/echo": RawFrameSerializer()},
                 session_timeout=rng.choice((None, 1.0)),
             ),
             limits=Limits(max_sessions=MAX_SESSIONS, max_session_secs=rng.choice((None, 3.0))),
@@ -145,7 +148,7 @@ class _World:
             visit.num_departures += 1
 
         client = transport.client  # type: ignore[attr-defined]  # a session's transport has one
-        if client.path == "/talk":
+        if client.path.endswith("/talk"):
             await self._run(transport, _Talker(self._seed, int(client.query["n"])))
         else:
             await self._run(transport, Echo())
@@ -186,6 +189,7 @@ class _Life:
         self._loop = loop
         self._starts_after_secs = rng.choice((0.0, rng.uniform(0.0, 1.0)))
         self._talks = self._rng.random() < 0.5
+        self._is_device = self._rng.random() < 0.3
         self._can_flush = self._rng.random() < 0.5
         self._is_patient = self._rng.random() < 0.5
         self._end = self._rng.choice(tuple(ENDS))
@@ -198,14 +202,17 @@ class _Life:
         await asyncio.sleep(self._starts_after_secs)
         rng = self._rng
         path = f"/talk?n={self._number}" if self._talks else "/echo"
-        caller = self._caller = VirtualCaller(self._loop, rng, path, f"10.0.0.{self._number}")
+        make = VirtualDevice if self._is_device else VirtualCaller
+        path = f"/raw{path}" if self._is_device else path
+        caller = self._caller = make(self._loop, rng, path, f"10.0.0.{self._number}")
         if rng.random() < 0.1:
             await self._never_shake_hands(caller)
             return
         caller.shake_hands()
-        await asyncio.sleep(rng.choice((0.0, 0.05, 0.5)))
-        if self._can_flush:
-            caller.tell("client-ready", version="2.1.0", voicewire={"flush": True})
+        # A device has to say hello first.
+        await asyncio.sleep(0.5 if self._is_device else rng.choice((0.0, 0.05, 0.5)))
+        if self._can_flush or self._is_device:
+            caller.tell("client-ready", version="2.1.0", voicewire={"flush": self._can_flush})
         pcm = speech(self._seed, self._number, -1, rng.uniform(0.0, 1.2))
         for at in range(0, len(pcm), CHUNK_BYTES):
             caller.speak(pcm[at : at + CHUNK_BYTES])
@@ -251,7 +258,8 @@ class _Life:
     def summary(self) -> str:
         caller = self._caller
         assert caller is not None
-        kind = "talk" if self._talks else "echo"
+        kind = "device" if self._is_device else "client"
+        kind += " of a bot that talks" if self._talks else " of an echo"
         heard = [len(each) for each in caller.heard]
         return (
             f"{self._number} {kind}: {', '.join(self._deeds)}; said {len(caller.said)}, "
@@ -271,8 +279,8 @@ class _Life:
         return [f"caller {self._number}: {each}" for each in found]
 
     def _faults_of_echo(self, caller: VirtualCaller) -> list[str]:
-        heard = bytes(b"".join(caller.heard))
-        said = bytes(caller.said)
+        heard = _without_padding(b"".join(caller.heard))
+        said = _without_padding(bytes(caller.said))
         if not said.startswith(heard):
             return [f"hears what it has not said, {len(heard)} bytes"]
         if self._heard_to_the_end and heard != said:
@@ -284,20 +292,28 @@ class _Life:
             speech(self._seed, self._number, index, UTTERANCE_SECS)
             for index in range(self._num_wishes)
         ]
-        heard = bytes(b"".join(caller.heard))
+        heard = _without_padding(b"".join(caller.heard))
         for utterance in utterances:
             num_heard = _common_length(heard, utterance)
             heard = heard[num_heard:]
         if heard:
             return [f"hears {len(heard)} bytes out of order"]
-        if self._heard_to_the_end and num_heard < len(utterances[-1]):
+        if self._heard_to_the_end and num_heard < len(_without_padding(utterances[-1])):
             return [f"hears {num_heard} bytes of the last utterance's {len(utterances[-1])}"]
         return []
 
 
+def _without_padding(pcm: bytes) -> bytes:
+    """Return audio without the silence that fills a device's last message of what is said."""
+    pcm = pcm.replace(bytes(CHUNK_BYTES - BYTES_PER_SAMPLE), b"")
+    while pcm.endswith(bytes(BYTES_PER_SAMPLE)):
+        pcm = pcm[:-BYTES_PER_SAMPLE]
+    return pcm
+
+
 def _common_length(first: bytes, second: bytes) -> int:
-    """Return how many bytes are the same at the beginning of both, in whole chunks."""
+    """Return how many bytes are the same at the beginning of both, a chunk at a time."""
     for at in range(0, len(first), CHUNK_BYTES):
-        if first[at : at + CHUNK_BYTES] != second[at : at + CHUNK_BYTES]:
+        if not second.startswith(first[at : at + CHUNK_BYTES], at):
             return at
     return len(first)
