@@ -7,11 +7,16 @@
 #   make reload-test                renew the workers of a server under 100 live calls
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
 #   make bench QUICK=1              the same in ten minutes, to see whether it works
+#   make fuzz                       feed what strangers can reach with what they should not send
+#   make simulate                   thousands of callers of all kinds, in simulated time
 
 PYTHON ?= python3
 ARGS ?=
 ROUNDS ?= 5
 QUICK ?=
+SECS ?= 60
+RUNS ?= 5000
+SEED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +27,7 @@ NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check web reload-test bench clean
+.PHONY: help serve test check web reload-test bench fuzz simulate clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -56,10 +61,18 @@ bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, 
 	@BENCH_COMMAND='make bench$(if $(QUICK), QUICK=1)$(if $(filter-out 5,$(ROUNDS)), ROUNDS=$(ROUNDS))$(if $(ARGS), ARGS="$(ARGS)")' \
 		$(BIN)/python -m benchmarks.side_by_side --rounds $(ROUNDS) $(if $(QUICK),--quick) $(ARGS)
 
+fuzz: $(VENV)/.ready-to-fuzz  ## Fuzz each target for SECS=60; ARGS="twilio port" names some.
+	$(SAY) 'Fuzzing; inputs that crash stay in .fuzz'
+	@$(BIN)/python -m fuzz --secs $(SECS) $(ARGS)
+
+simulate: $(VENV)/.ready-to-test  ## Simulate RUNS=5000 schedules of callers, or tell one: SEED=7.
+	$(SAY) 'Simulating'
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--runs $(RUNS)) $(ARGS)
+
 clean:  ## Remove the virtual environment and everything that was made by tools.
-	rm -rf $(VENV) .peer-venv .bench-venv-* node_modules client/dist tests/browser/pages/*/dist dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .fuzz .peer-venv .bench-venv-* node_modules client/dist tests/browser/pages/*/dist dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
-	find src tests scripts examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find src tests scripts examples benchmarks fuzz -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that the environment holds what the lock file asks for.
 
@@ -79,6 +92,11 @@ $(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirem
 	@$(BIN)/python scripts/make_peer_env.py
 	$(SAY) 'Getting Chromium, and Pipecat'"'"'s clients for it, for the tests in a browser'
 	@$(BIN)/python scripts/make_browser_env.py
+	@touch $@
+
+$(VENV)/.ready-to-fuzz: $(VENV)/.ready-to-test
+	$(SAY) 'Installing the fuzzer (atheris)'
+	@$(SYNC) --all-extras --group fuzz
 	@touch $@
 
 $(VENV)/.made:

@@ -1,6 +1,8 @@
 """Clocks, the real one and the one that tests turn by hand."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -204,6 +206,29 @@ async def test_timers_that_cancel_each_other_are_counted_once() -> None:
         await asyncio.sleep(0.01)
 
     assert clock._num_cancelled == 0
+
+
+@pytest.mark.anyio
+async def test_a_clock_whose_calls_are_all_taken_back_is_kept_by_nobody() -> None:
+    clock = MonotonicClock()
+    timers = [clock.call_later(60.0, lambda: None) for _ in range(3)]
+    for timer in timers:
+        timer.cancel()
+    kept = weakref.ref(clock)
+    del clock, timers, timer
+    gc.collect()
+
+    assert kept() is None
+
+
+@pytest.mark.anyio
+async def test_a_clock_whose_calls_were_all_taken_back_calls_again() -> None:
+    clock = MonotonicClock()
+    clock.call_later(0.001, lambda: None).cancel()
+    called = asyncio.Event()
+    clock.call_later(0.001, called.set)
+
+    await asyncio.wait_for(called.wait(), 5.0)
 
 
 def test_a_clock_serves_one_loop_after_the_other() -> None:

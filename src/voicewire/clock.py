@@ -88,10 +88,18 @@ class MonotonicClock:
     def timer_cancelled(self) -> None:
         """Take note that a timer in the heap will not be called: sweep when most will not be."""
         self._num_cancelled += 1
-        if self._num_cancelled > max(MIN_CANCELLED_TO_SWEEP, len(self._heap) // 2):
-            self._heap = [entry for entry in self._heap if entry[2].callback is not None]
-            heapq.heapify(self._heap)
-            self._num_cancelled = 0
+        most = max(MIN_CANCELLED_TO_SWEEP, len(self._heap) // 2)
+        if self._num_cancelled > most or self._num_cancelled >= len(self._heap):
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self._heap = [entry for entry in self._heap if entry[2].callback is not None]
+        heapq.heapify(self._heap)
+        self._num_cancelled = 0
+        if not self._heap and self._wake_up is not None:
+            # The event loop would keep this clock, and whoever it is for, until it was due.
+            self._wake_up.cancel()
+            self._wake_up = None
 
     def _wake_up_at(self, due_at: float) -> None:
         assert self._loop is not None  # noqa: S101 - set before anything waits in the heap

@@ -138,6 +138,13 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path] * bool(path) + [place for key, at in inner for place in places(at, (*path, key))]
 
 
+@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("event", [{}, [], None, 1])
+def test_a_first_message_whose_kind_is_no_string_is_of_no_wire(name: str, event: Any) -> None:
+    serializer = WIRES[name].make()
+    assert not serializer.knows(json.dumps({"event": event, "type": event}))
+
+
 @st.composite
 def damaged(draw: st.DrawFn, message: Any) -> bytes | str:
     """Draw a message with something in it that is not what it should be."""

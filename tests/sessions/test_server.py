@@ -1,6 +1,7 @@
 """Many callers on one port, over real sockets."""
 
 import asyncio
+import random
 import sys
 from contextlib import closing
 from http.client import HTTPConnection
@@ -10,6 +11,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.sessions.serving import echo, run_pipeline, voice_server
+from tests.simulation.caller import VirtualCaller
+from tests.simulation.loop import LoopClock, SimulatedLoop
 from tests.transports.client import RATE, Caller, Recorder, eventually
 from tests.transports.fakes import tone
 from voicewire import (
@@ -278,6 +281,37 @@ async def test_nobody_gets_in_while_the_server_drains() -> None:
         assert await asyncio.to_thread(http_status, server.port, "/healthz") == 200
         release.set()
         await stopping
+
+
+def test_a_server_that_loses_patience_with_a_vanished_caller_announces_their_going() -> None:
+    loop = SimulatedLoop()
+    clock = LoopClock(loop)
+    events: list[str] = []
+
+    async def bot(transport: BaseTransport) -> None:
+        @transport.event_handler("on_client_connected")
+        async def come(*_: object) -> None:
+            events.append("come")
+
+        @transport.event_handler("on_client_disconnected")
+        async def gone(*_: object) -> None:
+            events.append("gone")
+
+        pipeline = Pipeline([transport.input(), transport.output()])
+        await PipelineRunner().run(PipelineTask(pipeline, clock=clock))
+
+    async def stop_while_goodbye_is_not_answered() -> None:
+        params = WebsocketServerParams(audio_out_enabled=True)
+        async with VoiceServer(bot, host="127.0.0.1", port=0, params=params, clock=clock) as server:
+            caller = VirtualCaller(loop, random.Random(1), "/", "10.0.0.1")  # noqa: S311
+            caller.shake_hands()
+            await asyncio.sleep(1.0)
+            caller.vanish()
+            await server.stop(drain_secs=1.0)
+
+    loop.run_until_complete(stop_while_goodbye_is_not_answered())
+    loop.close()
+    assert events == ["come", "gone"]
 
 
 async def test_a_second_stop_cuts_a_drain_short() -> None:

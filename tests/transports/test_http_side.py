@@ -19,6 +19,12 @@ from voicewire.transports.settings import ListenerSettings
 pytestmark = pytest.mark.anyio
 
 GET_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+MALFORMED_CHUNK = b"6\r\nab\r\n0\r\n\r\n"
+"""It says that it is longer than it is."""
+
+
+def chunked(path: str) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
 
 
 def make_client(listener: Listener) -> httpx.AsyncClient:
@@ -89,6 +95,27 @@ async def test_what_is_no_http_is_answered_with_400() -> None:
     async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
         status, _ = await peer.answer(b"hello there\r\n\r\n")
         assert status == 400
+
+
+async def test_a_body_that_is_wrong_before_its_answer_has_begun_is_answered_with_400(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        status, said = await peer.answer(chunked("/connect") + MALFORMED_CHUNK)
+    assert status == 400
+    assert said.count("HTTP/1.1") == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_body_that_is_wrong_when_its_answer_is_given_ends_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with listening(http_app=make_http_app) as (listener, _), raw_peer(listener) as peer:
+        peer.write(chunked("/nothing"))
+        assert (await peer.read_head()).startswith("HTTP/1.1 404")
+        peer.write(MALFORMED_CHUNK)
+        assert b"HTTP/1.1" not in await peer.read_all()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_a_handshake_may_follow_other_requests_on_the_same_socket() -> None:

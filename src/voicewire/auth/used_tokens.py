@@ -30,7 +30,7 @@ _shared: SharedFile | None = None
 
 
 def share_used_tokens(shared: SharedFile) -> None:
-    """Say what the processes of this server have in common, which `SharedUsedTokens.create` made."""
+    """Say what the processes of this server share, as `SharedUsedTokens.create` has made it."""
     global _shared  # A fact of the process, told once at its start.
     _shared = shared
 

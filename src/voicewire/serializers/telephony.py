@@ -164,7 +164,8 @@ class TelephonySerializer(FrameSerializer):
             message = decode_object(first_message)
         except FrameDecodeError:
             return False
-        return message.get(self.event_field) in self.first_events and self._opens_with(message)
+        event = message.get(self.event_field)
+        return isinstance(event, str) and event in self.first_events and self._opens_with(message)
 
     def _opens_with(self, message: Message) -> bool:
         """Whether a message of the kind that comes first is this provider's, not another's."""

@@ -147,6 +147,16 @@ class _HttpProtocol(H11Protocol):
         else:
             self.cycle.keep_alive = False
 
+    def send_400_response(self, msg: str) -> None:
+        # A body may turn out to be wrong while its answer is made, when it has begun, or is given.
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         # A proxy that keeps its connections may send a handshake behind other requests.
         fields = [b"%s: %s\r\n" % (bytes(name), bytes(value)) for name, value in self.headers]

@@ -132,11 +132,13 @@ class WebsocketTransport(BaseTransport):
         self._is_shut = True
         self.end(1001, "the server ends the conversation")
         await self._stop_accepting()
-        if self._visits:
-            await asyncio.wait(self._visits, timeout=GOODBYE_SECS)
-        if self._visits:
-            self._abort_callers()
-            await asyncio.wait(self._visits, timeout=HANDLERS_SECS)
+        try:
+            if self._visits:
+                await asyncio.wait(self._visits, timeout=GOODBYE_SECS)
+        finally:  # Whoever has been told of a caller's coming is told of their going, too.
+            if self._visits:
+                self._abort_callers()
+                await asyncio.wait(self._visits, timeout=HANDLERS_SECS)
 
     @abstractmethod
     def _get_ready(self) -> None:

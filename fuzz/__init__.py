@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of what strangers' bytes reach: `make fuzz`."""
