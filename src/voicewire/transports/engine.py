@@ -15,7 +15,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.typing import BytesLike
 
 from voicewire.transports.fast_lane import FrameBoundaries
-from voicewire.transports.fragments import MessageAssembler, TooManyFragmentsError
+from voicewire.transports.fragments import MessageAssembler, TooManyEmptyFragmentsError
 
 try:
     from websockets.speedups import apply_mask
@@ -25,15 +25,17 @@ except ImportError:  # a platform without the compiled part
 MAX_FRAMES_PER_TURN = 128
 """After so many frames out of one read the other callers have their turn."""
 
-MAX_PONGS_PER_TURN = 8
-"""RFC 6455, section 5.5.3: of several pings only the latest need be answered."""
+MAX_PENDING_PONGS = 16
+"""RFC 6455, section 5.5.3: of several pings in a row only the latest need be answered."""
 
 MAX_CLOSE_REASON_BYTES = 123
 """A control frame holds 125 bytes, and the code takes two (RFC 6455, section 5.5)."""
 
 _TEXT_HEAD = 0x80 | Opcode.TEXT
 _BINARY_HEAD = 0x80 | Opcode.BINARY
+_PING_HEAD = 0x80 | Opcode.PING
 _PONG_HEAD = 0x80 | Opcode.PONG
+_CLOSE_HEAD = 0x80 | Opcode.CLOSE
 _MASKED_16_BIT = 0x80 | 126
 _MASKED_64_BIT = 0x80 | 127
 _pack_16_bit_head = Struct("!BBH").pack
@@ -77,7 +79,7 @@ class WebSocketEngine:
         self._is_client = protocol.side is Side.CLIENT
         self._boundaries = FrameBoundaries(are_masked=not self._is_client)
         self._assembler = MessageAssembler()
-        self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS_PER_TURN)
+        self._pongs: deque[bytes] = deque(maxlen=MAX_PENDING_PONGS)
         # Open and between two frames and two messages: a plain frame needs no parser.
         self._is_fast = True
         self._is_deaf = False
@@ -115,6 +117,8 @@ class WebSocketEngine:
                     position = after
                     continue
             position = self._parse_frame(data, position)
+            if self._pongs and position < end and data[position] != _PING_HEAD:
+                self._write_pongs()  # before the answer to a message that the pings came before
         if self._pongs:
             self._write_pongs()
         return data[position:] if position < end else b""
@@ -182,6 +186,10 @@ class WebSocketEngine:
         protocol = self._protocol
         if self._is_deaf or protocol.eof_sent:
             return len(data)
+        if data[position] == _CLOSE_HEAD and self._boundaries.is_between_frames:
+            # It may come in the middle of a message (RFC 6455, section 5.4), which then never ends.
+            # The parser would answer that with 1002 instead of the peer's own code.
+            protocol.current_size = None
         after = self._boundaries.advance(data, position)
         protocol.receive_data(data[position:after])
         for frame in protocol.events_received():
@@ -203,7 +211,7 @@ class WebSocketEngine:
         elif opcode is Opcode.CONT:
             try:
                 message = self._assembler.go_on(bytes(frame.data), is_last=frame.fin)
-            except TooManyFragmentsError as exc:
+            except TooManyEmptyFragmentsError as exc:
                 self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, str(exc))
                 return
             if message is not None:
