@@ -76,8 +76,10 @@ class WebSocketEngine:
         self._write = write
         self._end_writing = end_writing
         self._closing = closing
-        self._is_client = protocol.side is Side.CLIENT
-        self._boundaries = FrameBoundaries(are_masked=not self._is_client)
+        is_client = protocol.side is Side.CLIENT
+        # What is masked or compressed is the parser's to write.
+        self._is_plain = not is_client and not protocol.extensions
+        self._boundaries = FrameBoundaries(are_masked=not is_client)
         self._assembler = MessageAssembler()
         self._pongs: deque[bytes] = deque(maxlen=MAX_PENDING_PONGS)
         # Open and between two frames and two messages: a plain frame needs no parser.
@@ -130,9 +132,13 @@ class WebSocketEngine:
         self.stop()
 
     def send(self, message: bytes | str) -> int:
-        """Write a message; the caller has looked at `is_open`. Return its payload's bytes."""
-        if self._is_client:
-            return self._send_masked(message)
+        """Write a message; the caller has looked at `is_open`.
+
+        Returns:
+            The bytes of its payload, before compression.
+        """
+        if not self._is_plain:
+            return self._send_by_parser(message)
         if isinstance(message, str):
             head, payload = _TEXT_HEAD, message.encode()
         else:
@@ -147,7 +153,7 @@ class WebSocketEngine:
             self._write(_pack_64_bit_head(head, 127, length) + payload)
         return length
 
-    def _send_masked(self, message: bytes | str) -> int:
+    def _send_by_parser(self, message: bytes | str) -> int:
         if isinstance(message, str):
             payload = message.encode()
             self._protocol.send_text(payload)
