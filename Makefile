@@ -3,6 +3,7 @@
 #   make serve                      the embedded bot on ws://localhost:8765
 #   make serve ARGS="--port 9000"   with options of `voicewire serve`
 #   make test                       lint, types, import contract and all tests
+#   make conformance                every case of the Autobahn test suite; half an hour, on Debian
 #   make web                        build the talk page anew, from client/ and playground/
 #   make reload-test                renew the workers of a server under 100 live calls
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
@@ -27,7 +28,7 @@ NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check web reload-test bench fuzz simulate clean
+.PHONY: help serve test check conformance web reload-test bench fuzz simulate clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,6 +51,11 @@ check: $(VENV)/.ready-to-test  ## Lint, types, the import contract and the talk 
 	@$(NPM) run check --workspaces --if-present
 	@$(NPM) test --workspaces --if-present -- --test-reporter=dot
 
+conformance: $(VENV)/.ready-to-test  ## Run the whole Autobahn test suite; ARGS="7 12.1" names sections.
+	@$(BIN)/python scripts/make_conformance_env.py
+	$(SAY) 'Running the Autobahn test suite, without compression and with it'
+	@$(BIN)/python -m tests.conformance $(ARGS)
+
 web: $(VENV)/.ready-to-test  ## Build the talk page anew, into src/voicewire/web.
 	@$(NPM) run build --workspace voicewire-client --workspace voicewire-playground
 
@@ -70,7 +76,7 @@ simulate: $(VENV)/.ready-to-test  ## Simulate RUNS=5000 schedules of callers, or
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--runs $(RUNS)) $(ARGS)
 
 clean:  ## Remove the virtual environment and everything that was made by tools.
-	rm -rf $(VENV) .fuzz .peer-venv .bench-venv-* node_modules client/dist tests/browser/pages/*/dist dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .autobahn .fuzz .peer-venv .bench-venv-* node_modules client/dist tests/browser/pages/*/dist dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 	find src tests scripts examples benchmarks fuzz -name __pycache__ -prune -exec rm -rf {} +
 
@@ -83,7 +89,8 @@ $(VENV)/.ready-to-serve: $(VENV)/.made pyproject.toml uv.lock
 	@$(BIN)/voicewire setup
 	@touch $@
 
-$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirements.txt package-lock.json
+$(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirements.txt \
+		tests/conformance/requirements.txt package-lock.json
 	$(SAY) 'Installing voicewire with all extras and the tools of its developers'
 	@$(SYNC) --all-extras
 	$(SAY) 'Fetching what is missing of the models, and checking them'
@@ -92,6 +99,8 @@ $(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirem
 	@$(BIN)/python scripts/make_peer_env.py
 	$(SAY) 'Getting Chromium, and Pipecat'"'"'s clients for it, for the tests in a browser'
 	@$(BIN)/python scripts/make_browser_env.py
+	$(SAY) 'Getting the Autobahn test suite, for the tests of the WebSocket protocol'
+	@$(BIN)/python scripts/make_conformance_env.py --if-possible
 	@touch $@
 
 $(VENV)/.ready-to-fuzz: $(VENV)/.ready-to-test

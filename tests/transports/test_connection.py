@@ -15,11 +15,17 @@ from tests.transports.fake_transport import (
 from voicewire.errors import SessionClosed
 from voicewire.testing.clock import VirtualClock
 from voicewire.transports.connection import DEAD_PEER_GRACE_SECS, Connection
-from voicewire.transports.engine import MAX_FRAMES_PER_TURN, MAX_PONGS_PER_TURN
-from voicewire.transports.fragments import MAX_FRAGMENTS
+from voicewire.transports.engine import MAX_FRAMES_PER_TURN, MAX_PENDING_PONGS
+from voicewire.transports.fragments import MAX_EMPTY_FRAGMENTS
 from voicewire.transports.settings import ConnectionSettings
 
 pytestmark = pytest.mark.anyio
+
+
+class Echo(Recorder):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.message_received = connection.send  # type: ignore[method-assign]
 
 
 def server_close(code: int, reason: str = "") -> bytes:
@@ -88,7 +94,7 @@ async def test_of_many_pings_only_the_latest_are_answered() -> None:
     connection, transport, _ = await started()
     pings = [client_frame(Opcode.PING, bytes((n,))) for n in range(100)]
     connection.data_received(b"".join(pings))
-    pongs = [bytes((0x8A, 1, n)) for n in range(100)][-MAX_PONGS_PER_TURN:]
+    pongs = [bytes((0x8A, 1, n)) for n in range(100)][-MAX_PENDING_PONGS:]
     assert bytes(transport.written) == b"".join(pongs)
 
 
@@ -215,7 +221,7 @@ async def test_an_end_in_mid_message_is_abnormal() -> None:
         (client_frame(Opcode.CONT), 1002),
         (
             client_frame(Opcode.BINARY, fin=False)
-            + client_frame(Opcode.CONT, fin=False) * MAX_FRAGMENTS,
+            + client_frame(Opcode.CONT, fin=False) * MAX_EMPTY_FRAGMENTS,
             1009,
         ),
     ],
@@ -234,6 +240,43 @@ async def test_a_peer_that_breaks_the_rules_is_told_which(stream: bytes, code: i
     assert recorder.closed is not None
     assert recorder.closed[0] == code
     assert recorder.messages == []
+
+
+async def test_a_close_in_the_middle_of_a_message_is_answered_with_its_own_code() -> None:
+    for cuts in (1, 3, 100):
+        connection, transport, recorder = await started()
+        stream = client_frame(Opcode.TEXT, b"begun", fin=False) + close_frame(1001, "bye")
+        for start in range(0, len(stream), cuts):
+            connection.data_received(stream[start : start + cuts])
+        assert bytes(transport.written) == server_close(1001, "bye")
+        assert transport.ends == ["close"]
+        connection.connection_lost(None)
+        assert (recorder.closed, recorder.messages) == ((1001, "bye"), [])
+
+
+async def test_ten_pings_at_once_are_all_answered() -> None:
+    connection, transport, _ = await started()
+    connection.data_received(b"".join(client_frame(Opcode.PING, b"%d" % n) for n in range(10)))
+    assert bytes(transport.written) == b"".join(b"\x8a\x01%d" % n for n in range(10))
+
+
+async def test_a_ping_is_answered_before_the_message_that_it_came_in_the_middle_of() -> None:
+    for after in (client_frame(Opcode.CONT, b"b"), client_frame(Opcode.CONT, b"b") + binary(b"c")):
+        connection, transport = make_connection()
+        connection.start(Echo(connection))
+        await turn()
+        connection.data_received(
+            client_frame(Opcode.BINARY, b"a", fin=False) + client_frame(Opcode.PING, b"p") + after
+        )
+        assert bytes(transport.written).startswith(b"\x8a\x01p\x82\x02ab")
+
+
+async def test_a_ping_is_answered_before_a_message_behind_it() -> None:
+    connection, transport = make_connection()
+    connection.start(Echo(connection))
+    await turn()
+    connection.data_received(client_frame(Opcode.PING, b"p") + binary(b"a"))
+    assert bytes(transport.written) == b"\x8a\x01p\x82\x01a"
 
 
 async def test_characters_may_be_cut_between_fragments() -> None:

@@ -13,10 +13,12 @@ from websockets.uri import parse_uri
 
 from tests.transports.fake_transport import binary, client_frame, close_frame, make_connection
 from voicewire.transports.connection import Connection
-from voicewire.transports.engine import MAX_PONGS_PER_TURN
+from voicewire.transports.engine import MAX_PENDING_PONGS
 from voicewire.transports.settings import ConnectionSettings
 
 MAX_MESSAGE_BYTES = 400
+MAX_PINGS = 8
+assert MAX_PINGS <= MAX_PENDING_PONGS, "not every ping is answered"
 KEY = b"\x11\x22\x33\x44"
 
 
@@ -40,9 +42,18 @@ class Outcome:
         )
 
 
+class Parser(ServerProtocol):
+    """Takes a close frame in the middle of a message for what it is (RFC 6455, section 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 def by_the_parser_alone(stream: bytes) -> Outcome:
     """Echo each message with nothing but `ServerProtocol`, which reads byte by byte."""
-    engine = ServerProtocol(state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
+    engine = Parser(state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
     outcome = Outcome()
     parts: list[bytes] = []
     is_text = False
@@ -173,7 +184,7 @@ WRONG = st.one_of(
     st.binary(min_size=1, max_size=12),
 )
 FRAMES = st.one_of(FINE, FINE, FRAGMENTED, CLOSES, WRONG)
-STREAMS = st.lists(FRAMES, max_size=MAX_PONGS_PER_TURN).map(b"".join)
+STREAMS = st.lists(FRAMES, max_size=MAX_PINGS).map(b"".join)
 CUTS = st.one_of(
     st.just([10**6]),
     st.just([1]),
@@ -193,6 +204,8 @@ HOLLOW = with_head(0x82, 0xFE, DISGUISED * 2, extension=(2 * len(DISGUISED)).to_
 @example(client_frame(Opcode.PING, b"p") + binary(b"audio"), [10**6], 0)
 @example(client_frame(Opcode.BINARY, b"begun", fin=False) + binary(b"audio"), [10**6], 0)
 @example(client_frame(Opcode.BINARY, b"begun", fin=False) + binary(b"audio"), [11], 0)
+@example(client_frame(Opcode.BINARY, b"begun", fin=False) + close_frame(1000), [1], 0)
+@example(client_frame(Opcode.BINARY, b"begun", fin=False) + close_frame(999), [10**6], 0)
 @example(b"\x82\x05hello" + binary(b"audio"), [10**6], 0)
 @example(HOLLOW, [4], 0)
 @example(HOLLOW, [8], 0)

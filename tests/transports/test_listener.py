@@ -78,6 +78,45 @@ async def test_compression_is_not_negotiated() -> None:
         assert "Sec-WebSocket-Extensions" not in client.response.headers
 
 
+async def test_messages_are_compressed_where_that_is_asked_for_and_offered() -> None:
+    settings = ListenerSettings(
+        permessage_deflate=True, connection=ConnectionSettings(max_message_bytes=100_000)
+    )
+    async with listening(settings=settings) as (listener, visits):
+        async with connect(listener.url, proxy=None) as client:
+            assert client.response is not None
+            offer = client.response.headers["Sec-WebSocket-Extensions"]
+            assert offer.startswith("permessage-deflate")
+            connection, recorder = await visits.next()
+            messages: list[bytes | str] = [b"", b"audio", "é" * 1000, bytes(100_000)]
+            for message in messages:
+                await client.send(message)
+            await until(lambda: recorder.messages == messages)
+            for message in messages:
+                connection.send(message)
+                assert await client.recv() == message
+            assert connection.num_bytes_received < 5000
+            assert connection.num_bytes_sent == sum((5, 2000, 100_000))
+        async with connect(listener.url, compression=None, proxy=None) as client:
+            connection, _ = await visits.next()
+            connection.send("plain")
+            assert await client.recv() == "plain"
+
+
+async def test_a_message_that_is_too_long_when_it_is_unpacked_is_refused() -> None:
+    settings = ListenerSettings(
+        permessage_deflate=True, connection=ConnectionSettings(max_message_bytes=100_000)
+    )
+    async with listening(settings=settings) as (listener, visits):
+        async with connect(listener.url, proxy=None) as client:
+            _, recorder = await visits.next()
+            await client.send(bytes(100_001))
+            with pytest.raises(websockets.ConnectionClosed):
+                await client.recv()
+            assert client.close_code == 1009
+        assert recorder.messages == []
+
+
 async def test_the_first_of_our_subprotocols_that_the_client_offers_is_chosen() -> None:
     settings = ListenerSettings(subprotocols=("a", "b"))
     async with listening(settings=settings) as (listener, visits):

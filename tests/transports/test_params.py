@@ -42,6 +42,7 @@ DEFAULTS: dict[str, object] = {
     "ping_interval_secs": 10.0,
     "ping_timeout_secs": 10.0,
     "tcp_congestion_control": None,
+    "permessage_deflate": False,
     "talk_page": True,
     "authenticate": None,
     "authenticate_timeout_secs": 5.0,

@@ -15,7 +15,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.typing import BytesLike
 
 from voicewire.transports.fast_lane import FrameBoundaries
-from voicewire.transports.fragments import MessageAssembler, TooManyFragmentsError
+from voicewire.transports.fragments import MessageAssembler, TooManyEmptyFragmentsError
 
 try:
     from websockets.speedups import apply_mask
@@ -25,8 +25,8 @@ except ImportError:  # a platform without the compiled part
 MAX_FRAMES_PER_TURN = 128
 """After so many frames out of one read the other callers have their turn."""
 
-MAX_PONGS_PER_TURN = 8
-"""RFC 6455, section 5.5.3: of several pings only the latest need be answered."""
+MAX_PENDING_PONGS = 16
+"""RFC 6455, section 5.5.3: of several pings in a row only the latest need be answered."""
 
 MAX_CLOSE_REASON_BYTES = 123
 """A control frame holds 125 bytes, and the code takes two (RFC 6455, section 5.5)."""
@@ -34,7 +34,9 @@ MAX_CLOSE_REASON_BYTES = 123
 _TEXT_HEAD = 0x80 | Opcode.TEXT
 _BINARY_HEAD = 0x80 | Opcode.BINARY
 _WHOLE_DATA_HEADS = (_BINARY_HEAD, _TEXT_HEAD)
+_PING_HEAD = 0x80 | Opcode.PING
 _PONG_HEAD = 0x80 | Opcode.PONG
+_CLOSE_HEAD = 0x80 | Opcode.CLOSE
 _MASKED_16_BIT = 0x80 | 126
 _MASKED_64_BIT = 0x80 | 127
 _pack_16_bit_head = Struct("!BBH").pack
@@ -75,10 +77,12 @@ class WebSocketEngine:
         self._write = write
         self._end_writing = end_writing
         self._closing = closing
-        self._is_client = protocol.side is Side.CLIENT
-        self._boundaries = FrameBoundaries(are_masked=not self._is_client)
+        is_client = protocol.side is Side.CLIENT
+        # What is masked or compressed is the parser's to write.
+        self._is_plain = not is_client and not protocol.extensions
+        self._boundaries = FrameBoundaries(are_masked=not is_client)
         self._assembler = MessageAssembler()
-        self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS_PER_TURN)
+        self._pongs: deque[bytes] = deque(maxlen=MAX_PENDING_PONGS)
         # Open and between two frames and two messages: a plain frame needs no parser.
         self._is_fast = True
         self._is_deaf = False
@@ -119,6 +123,8 @@ class WebSocketEngine:
                         position = after
                         continue
             position = self._parse_frame(data, position)
+            if self._pongs and position < end and data[position] != _PING_HEAD:
+                self._write_pongs()  # before the answer to a message that the pings came before
         if self._pongs:
             self._write_pongs()
         return data[position:] if position < end else b""
@@ -130,9 +136,13 @@ class WebSocketEngine:
         self.stop()
 
     def send(self, message: bytes | str) -> int:
-        """Write a message; the caller has looked at `is_open`. Return its payload's bytes."""
-        if self._is_client:
-            return self._send_masked(message)
+        """Write a message; the caller has looked at `is_open`.
+
+        Returns:
+            The bytes of its payload, before compression.
+        """
+        if not self._is_plain:
+            return self._send_by_parser(message)
         if isinstance(message, str):
             head, payload = _TEXT_HEAD, message.encode()
         else:
@@ -147,7 +157,7 @@ class WebSocketEngine:
             self._write(_pack_64_bit_head(head, 127, length) + payload)
         return length
 
-    def _send_masked(self, message: bytes | str) -> int:
+    def _send_by_parser(self, message: bytes | str) -> int:
         if isinstance(message, str):
             payload = message.encode()
             self._protocol.send_text(payload)
@@ -186,6 +196,10 @@ class WebSocketEngine:
         protocol = self._protocol
         if self._is_deaf or protocol.eof_sent:
             return len(data)
+        if data[position] == _CLOSE_HEAD and self._boundaries.is_between_frames:
+            # It may come in the middle of a message (RFC 6455, section 5.4), which then never ends.
+            # The parser would answer that with 1002 instead of the peer's own code.
+            protocol.current_size = None
         after = self._boundaries.advance(data, position)
         protocol.receive_data(data[position:after])
         for frame in protocol.events_received():
@@ -207,7 +221,7 @@ class WebSocketEngine:
         elif opcode is Opcode.CONT:
             try:
                 message = self._assembler.go_on(bytes(frame.data), is_last=frame.fin)
-            except TooManyFragmentsError as exc:
+            except TooManyEmptyFragmentsError as exc:
                 self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, str(exc))
                 return
             if message is not None:

@@ -92,6 +92,7 @@ class FrontDoor(asyncio.Protocol):
             head,
             subprotocols=self._settings.subprotocols,
             max_message_bytes=self._settings.connection.max_message_bytes,
+            permessage_deflate=self._settings.permessage_deflate,
         )
         if upgrade.rejection is not None:
             self._refuse(upgrade.rejection)

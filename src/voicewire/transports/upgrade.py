@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from websockets.exceptions import InvalidHeader, InvalidMethod
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -20,6 +21,11 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
         return level >= logging.WARNING and super().isEnabledFor(level)
 
 
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
+)
+"""It looks 4 KiB back: messages have hundreds of bytes, and what it remembers it has per caller."""
+
 QUIET_LOGGER = _QuietLogger(logging.getLogger(__name__), {})
 
 
@@ -31,12 +37,18 @@ class Upgrade:
         rejection: Why it is not valid; None if it is.
     """
 
-    def __init__(self, head: bytes, *, subprotocols: Sequence[str], max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        head: bytes,
+        *,
+        subprotocols: Sequence[str],
+        max_message_bytes: int,
+        permessage_deflate: bool = False,
+    ) -> None:
         """Check a complete request head, blank line included."""
         ours = [Subprotocol(name) for name in subprotocols]
         self.protocol = ServerProtocol(
-            # Without extensions there is no compression, which costs more than audio saves.
-            extensions=None,
+            extensions=[_DEFLATE] if permessage_deflate else None,
             select_subprotocol=_make_selector(ours),
             max_size=max_message_bytes,
             logger=QUIET_LOGGER,

@@ -381,6 +381,7 @@ def listener_settings(
         ),
         reuse_port=reuse_port,
         tcp_congestion_control=params.tcp_congestion_control,
+        permessage_deflate=params.permessage_deflate,
         connection=connection_settings(params),
     )
     if max_connections is None:
