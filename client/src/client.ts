@@ -29,7 +29,11 @@ export interface VoiceEvents {
   state: VoiceState;
   /** What went wrong. Of those that end the conversation, the state says so. */
   error: VoiceError;
-  /** The connection is lost; the next attempt comes by itself. */
+  /** The connection is lost for now; what both sides say meanwhile is kept. */
+  lost: void;
+  /** It is there again, and the conversation goes on where it was. */
+  resumed: void;
+  /** The conversation is lost; the next attempt to begin anew comes by itself. */
   retry: { readonly attempt: number; readonly inSecs: number };
   /** The conversation is over as it should be. */
   ended: { readonly reason: string };
@@ -290,6 +294,8 @@ export class VoiceClient extends Emitter<VoiceEvents> {
       connection.on("audio", (audio) => this.#takeAudio(audio));
       connection.on("message", (message) => this.#takeMessage(message));
       connection.on("roundTrip", (ms) => this.#takeRoundTrip(ms));
+      connection.on("lost", () => this.emit("lost", undefined));
+      connection.on("resumed", () => this.emit("resumed", undefined));
       connection.on("close", (end) => {
         if (connection === this.#connection) {
           this.#connectionEnded(end);

@@ -45,6 +45,7 @@ DEFAULTS: dict[str, object] = {
     "talk_page": True,
     "connect_hook": None,
     "public_url": None,
+    "resume_window_secs": 30.0,
 }
 
 

@@ -13,12 +13,18 @@ from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces, PlaceId, Places
 from voicewire.sessions.session import Bot, Session
 from voicewire.transports import TransportStats, WebsocketServerParams
+from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.providers import refuse_stranger
+from voicewire.transports.resumable import (
+    CLOSE_NOT_RESUMABLE,
+    ResumableConnection,
+    ResumeTokens,
+)
 from voicewire.transports.websocket import RETRY_AFTER_SECS, check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
@@ -29,6 +35,11 @@ logger = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 256
 """Connections beyond `max_sessions`: of sessions that are over, in their closing handshake."""
+
+RESUME = "resume"
+"""What the query has of a client that comes back: its token."""
+
+MAX_COUNT_DIGITS = 12
 
 CANCEL_SECS = 15.0
 """How long sessions may take to end when they have been told to end at once."""
@@ -102,6 +113,7 @@ class VoiceServer(Listening):
                 reuse_port=reuse_port,
             ),
         )
+        self._resume_tokens = ResumeTokens()
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
         self._stopped = asyncio.Event()
@@ -197,8 +209,8 @@ class VoiceServer(Listening):
 
     def _admit(self, request: HandshakeRequest) -> Rejection | None:
         stranger = refuse_stranger(self._params, request)
-        if stranger is not None:
-            return stranger
+        if stranger is not None or RESUME in request.query:
+            return stranger  # A session has its place already.
         limit = self._places.refusal(request.remote_address[0])
         if limit is None:
             return None
@@ -212,12 +224,15 @@ class VoiceServer(Listening):
         if self._is_stopping:
             connection.close(1001, "the server is going away")
             return
+        if RESUME in connection.query:
+            self._resume(connection)
+            return
         place = self._places.take(ip)
         if place is None:  # Another process has just given the last one away.
             connection.close(CLOSE_TRY_AGAIN_LATER, "all places are taken")
             return
         session = Session(
-            connection,
+            self._resumable(connection),
             self._bot,
             params=self._params,
             max_secs=self.limits.max_session_secs,
@@ -226,6 +241,24 @@ class VoiceServer(Listening):
         task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")
         self._sessions[session] = task
         task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
+
+    def _resumable(self, connection: Connection) -> CallerConnection:
+        """Return what the session gets that may outlive its connection, if it may."""
+        window_secs = self._params.resume_window_secs
+        if not window_secs or connection.path in self._params.dialects:
+            return connection
+        return ResumableConnection(
+            connection, self._resume_tokens, clock=self._clock, window_secs=window_secs
+        )
+
+    def _resume(self, connection: Connection) -> None:
+        """Let a client go on with its session that has lost its connection."""
+        session = self._resume_tokens.find(connection.query[RESUME])
+        num_received = connection.query.get("received", "")
+        if session is None or not num_received.isdecimal() or len(num_received) > MAX_COUNT_DIGITS:
+            connection.close(CLOSE_NOT_RESUMABLE, "there is no such session; connect anew")
+        else:
+            session.go_on(connection, int(num_received))
 
     def _session_is_over(
         self, session: Session, task: asyncio.Task[None], place: PlaceId, ip: str

@@ -26,6 +26,7 @@ DEAD_PEER_GRACE_SECS = 1.0
 
 ABNORMAL_CLOSURE = 1006
 INTERNAL_ERROR = 1011
+PING_TIMEOUT = "ping timeout"
 
 
 class Connection(asyncio.Protocol):
@@ -299,7 +300,7 @@ class Connection(asyncio.Protocol):
         self._watchdog.close_within(self._settings.close_timeout_secs)
 
     def _give_up(self) -> None:
-        self.close(INTERNAL_ERROR, "ping timeout")
+        self.close(INTERNAL_ERROR, PING_TIMEOUT)
         self._watchdog.close_within(min(DEAD_PEER_GRACE_SECS, self._settings.close_timeout_secs))
 
     def _end_words(self) -> tuple[int, str]:

@@ -155,6 +155,8 @@ class WebsocketServerParams(WebsocketParams):
         talk_page: Whether `/` is a page to talk with the bot.
         connect_hook: Asked by `POST /connect` about each client that wants to know where to
             connect.
+        resume_window_secs: How long the session of a client waits for it that has lost its
+            connection and can come back, as voicewire's own can; 0 ends it at once.
         public_url: What that answers, such as `"wss://voice.example.com"`; None is the address by
             which the server was called.
     """
@@ -166,6 +168,7 @@ class WebsocketServerParams(WebsocketParams):
     tcp_congestion_control: str | None = None
     talk_page: bool = True
     connect_hook: ConnectHook | None = None
+    resume_window_secs: float = Field(default=30.0, ge=0.0, le=3600.0)
     public_url: str | None = Field(default=None, pattern=r"^wss?://")
 
     def serializer_for(self, path: str, subprotocols: Collection[str]) -> FrameSerializer:
