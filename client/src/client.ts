@@ -12,8 +12,11 @@ import { newId, number, spokenSentences, text, type RtviMessage, type SpokenSent
 export const VERSION = "0.1.0";
 
 export interface VoiceClientOptions {
-  /** `ws://...` or `wss://...`; by default the server that the page comes from. */
-  readonly url?: string;
+  /**
+   * `ws://...` or `wss://...`; by default the server that the page comes from. A function is asked
+   * for it before each attempt to connect and to come back: for tokens that let in once.
+   */
+  readonly url?: string | (() => string | Promise<string>);
   /** `opus` takes a tenth of the bytes, where the browser and the server have it. */
   readonly codec?: Codec;
 }
@@ -29,7 +32,11 @@ export interface VoiceEvents {
   state: VoiceState;
   /** What went wrong. Of those that end the conversation, the state says so. */
   error: VoiceError;
-  /** The connection is lost; the next attempt comes by itself. */
+  /** The connection is lost for now; what both sides say meanwhile is kept. */
+  lost: void;
+  /** It is there again, and the conversation goes on where it was. */
+  resumed: void;
+  /** The conversation is lost; the next attempt to begin anew comes by itself. */
   retry: { readonly attempt: number; readonly inSecs: number };
   /**
    * The server will leave within so many seconds, when the turn under way has come to its end. The
@@ -120,7 +127,7 @@ const RESPONSE_SECS = 10;
  * ```
  */
 export class VoiceClient extends Emitter<VoiceEvents> {
-  readonly url: string;
+  readonly #findServer: () => Promise<string>;
   readonly #codec: Codec;
   #state: VoiceState = "idle";
   #connection: Connection | undefined;
@@ -148,7 +155,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
 
   constructor({ url = defaultUrl(), codec = "pcm" }: VoiceClientOptions = {}) {
     super();
-    this.url = url;
+    this.#findServer = async () => (typeof url === "function" ? url() : url);
     this.#codec = codec;
   }
 
@@ -293,10 +300,12 @@ export class VoiceClient extends Emitter<VoiceEvents> {
     this.#receivedMs = 0;
     this.#isUtteranceNew = true;
     const attempt = this.#attempts;
-    const connection = await Connection.open(this.url, VERSION, this.#codec, (connection) => {
+    const connection = await Connection.open(this.#findServer, VERSION, this.#codec, (connection) => {
       connection.on("audio", (audio) => this.#takeAudio(audio));
       connection.on("message", (message) => this.#takeMessage(message));
       connection.on("roundTrip", (ms) => this.#takeRoundTrip(ms));
+      connection.on("lost", () => this.emit("lost", undefined));
+      connection.on("resumed", () => this.emit("resumed", undefined));
       connection.on("close", (end) => {
         if (connection === this.#connection) {
           this.#connectionEnded(end);

@@ -1,6 +1,7 @@
 import { VoiceError } from "./errors.ts";
 import { Emitter } from "./events.ts";
 import { hasOpus, OPUS_RATE, OpusDecoder, OpusEncoder } from "./opus.ts";
+import { Outbox } from "./outbox.ts";
 import { decode, encodeAudio, encodeMessage, encodeOpus, type Audio } from "./protobuf.ts";
 import { fromJson, hello, newId, number, text, toJson, type RtviMessage } from "./rtvi.ts";
 
@@ -10,6 +11,10 @@ export interface ConnectionEvents {
   /** The time from here to the server and back. */
   roundTrip: number;
   close: { readonly code: number; readonly reason: string };
+  /** The connection is lost for now; what is said meanwhile is kept. */
+  lost: void;
+  /** It is there again, and nothing is missing. */
+  resumed: void;
 }
 
 /** How audio goes over the wire. */
@@ -22,76 +27,103 @@ const READY_SECS = 30;
 /** What a server calls itself that answers our pings. */
 const OUR_SERVER = "voicewire";
 
-const PING_SECS = 2;
+const PING_SECS = 1;
 
 /** A server that says nothing for so long is gone, whatever the browser believes. */
 const SILENT_SECS = 10;
 
+/** The same, where coming back costs nothing. */
+const SILENT_RESUMABLE_SECS = 2.5;
+
 /** Two seconds of microphone audio that the network does not take; what comes then is dropped. */
 const MAX_UNSENT_BYTES = 64 * 1024;
 
-/** Close code for a connection that has fallen silent (4000-4999 are for applications). */
-export const CLOSE_SILENT = 4000;
+/** The same, where it will be sent again: half a minute. */
+const MAX_KEPT_BYTES = 1024 * 1024;
 
-/** One WebSocket connection, from the hello to the goodbye. */
+/** How long an attempt to come back may take, and the pause before the next one. */
+const ATTEMPT_SECS = 2;
+const ATTEMPT_PAUSE_SECS = 0.2;
+
+/** How long it is tried; servers wait for half a minute. */
+const RESUME_SECS = 30;
+
+/** Close codes of applications: it has fallen silent; there is nothing to come back to. */
+const CLOSE_SILENT = 4000;
+const CLOSE_NOT_RESUMABLE = 4004;
+
+/** Close code of a connection that was lost, and what a server says that has lost us. */
+const CLOSE_ABNORMAL = 1006;
+const PING_TIMEOUT = "ping timeout";
+
+/**
+ * A connection to a bot, from the hello to the goodbye. Where the server can resume, it outlives the
+ * WebSockets under it: both ends repeat what the other has not got.
+ */
 export class Connection extends Emitter<ConnectionEvents> {
-  readonly #socket: WebSocket;
+  readonly #findServer: () => Promise<string>;
+  #socket: WebSocket;
+  #outbox: Outbox | undefined = new Outbox(MAX_KEPT_BYTES);
+  #numReceived = 0;
+  #token = "";
+  #isLost = false;
   #pings: ReturnType<typeof setInterval> | undefined;
   #heardAt = performance.now();
   #ready: ((answer: RtviMessage) => void) | undefined;
   #readyId = "";
+  #resumed: (() => void) | undefined;
   #isOver = false;
   #opusEncoder: OpusEncoder | undefined;
   #opusDecoder: OpusDecoder | undefined;
 
-  private constructor(socket: WebSocket) {
+  private constructor(findServer: () => Promise<string>, socket: WebSocket) {
     super();
+    this.#findServer = findServer;
     this.#socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => this.#take(data);
-    socket.onclose = ({ code, reason }) => this.#inTurn(() => this.#end(code, reason));
+    this.#listen(socket);
   }
 
   /**
    * Connect, and wait until the bot is ready.
    *
+   * @param findServer Returns the URL; asked before each attempt.
    * @param codec What is asked for; it is PCM where the browser or the server has no Opus.
    * @param listen Called before anything can arrive, to add listeners.
    * @throws VoiceError: there is no server, or its bot does not get ready.
    */
   static async open(
-    url: string,
+    findServer: () => Promise<string>,
     libraryVersion: string,
     codec: Codec,
     listen: (connection: Connection) => void,
   ): Promise<Connection> {
     const opus = codec === "opus" && (await hasOpus());
-    const socket = await openSocket(url);
-    const connection = new Connection(socket);
+    const socket = await openSocket(await findServer());
+    const connection = new Connection(findServer, socket);
     listen(connection);
     if ((await connection.#sayHello(hello(libraryVersion, { opus }))) === OUR_SERVER) {
       connection.#keepInTouch();
+    }
+    if (connection.#token === "") {
+      connection.#outbox = undefined; // Nobody acknowledges anything.
     }
     return connection;
   }
 
   sendAudio(samples: Int16Array<ArrayBuffer>, sampleRate: number): boolean {
-    const isOpen = this.#socket.readyState === WebSocket.OPEN;
-    if (!isOpen || this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
+    if (!this.#hasRoom) {
       return false;
     }
     if (this.#opusEncoder !== undefined) {
       this.#opusEncoder.encode(samples, sampleRate);
     } else {
-      this.#socket.send(encodeAudio(samples, sampleRate));
+      this.#post(encodeAudio(samples, sampleRate));
     }
     return true;
   }
 
   send(type: string, data?: unknown, id?: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) {
-      this.#socket.send(encodeMessage(toJson(type, data, id)));
-    }
+    this.#post(encodeMessage(toJson(type, data, id)));
   }
 
   /** Say goodbye; nothing is announced any more. */
@@ -100,19 +132,47 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#socket.close(1000);
   }
 
+  #listen(socket: WebSocket): void {
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => this.#take(data);
+    socket.onclose = ({ code, reason }) => this.#socketClosed(code, reason);
+  }
+
+  get #hasRoom(): boolean {
+    if (this.#token !== "") {
+      return this.#outbox?.isFull === false;
+    }
+    return this.#isSocketOpen && this.#socket.bufferedAmount <= MAX_UNSENT_BYTES;
+  }
+
+  get #isSocketOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN && !this.#isLost;
+  }
+
+  #post(message: Uint8Array<ArrayBuffer>): void {
+    this.#outbox?.add(message);
+    if (this.#isSocketOpen) {
+      this.#socket.send(message);
+    }
+  }
+
   #take(data: unknown): void {
     this.#heardAt = performance.now();
     if (!(data instanceof ArrayBuffer) || this.#isOver) {
       return;
     }
     const decoded = decode(new Uint8Array(data));
+    this.#numReceived++;
     if (decoded?.kind === "audio") {
       this.emit("audio", decoded);
     } else if (decoded?.kind === "opus") {
       this.#opusDecoder?.decode(decoded.packet);
     } else if (decoded?.kind === "message") {
       const message = fromJson(decoded.json);
-      if (message !== null) {
+      if (message?.type === "vw-resume") {
+        this.#numReceived--; // It says what is to be repeated, and is not counted.
+        this.#takeInvitation(message);
+      } else if (message !== null) {
         this.#inTurn(() => this.#takeMessage(message));
       }
     }
@@ -129,7 +189,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   #useOpus(): void {
     this.#opusEncoder = new OpusEncoder(
-      (packet) => this.#socket.readyState === WebSocket.OPEN && this.#socket.send(encodeOpus(packet)),
+      (packet) => this.#post(encodeOpus(packet)),
       () => (this.#opusEncoder = undefined), // The server understands PCM as well.
     );
     this.#opusDecoder = new OpusDecoder((samples) =>
@@ -139,6 +199,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   #takeMessage(message: RtviMessage): void {
     if (message.type === "vw-pong") {
+      this.#outbox?.acknowledge(number(message, "received"));
       this.emit("roundTrip", performance.now() - number(message, "sent_at"));
       return;
     }
@@ -176,15 +237,90 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   #keepInTouch(): void {
     const ping = () => {
-      if (performance.now() - this.#heardAt > SILENT_SECS * 1000) {
+      const silentSecs = this.#token === "" ? SILENT_SECS : SILENT_RESUMABLE_SECS;
+      if (performance.now() - this.#heardAt > silentSecs * 1000) {
         this.#socket.close(CLOSE_SILENT);
-        this.#end(CLOSE_SILENT, "the server has fallen silent");
-      } else {
-        this.send("vw-ping", { sent_at: performance.now() });
+        this.#socketClosed(CLOSE_SILENT, "the server has fallen silent");
+      } else if (this.#isSocketOpen) {
+        this.send("vw-ping", { sent_at: performance.now(), received: this.#numReceived });
       }
     };
     this.#pings = setInterval(ping, PING_SECS * 1000);
     ping();
+  }
+
+  // Coming back.
+
+  #socketClosed(code: number, reason: string): void {
+    const wasLost = code === CLOSE_ABNORMAL || code === CLOSE_SILENT || reason === PING_TIMEOUT;
+    if (!wasLost || this.#token === "") {
+      this.#inTurn(() => this.#end(code, reason));
+    } else if (!this.#isLost && !this.#isOver) {
+      this.#isLost = true;
+      this.#socket.onmessage = this.#socket.onclose = null;
+      this.emit("lost", undefined);
+      void this.#comeBack(code, reason);
+    }
+  }
+
+  async #comeBack(code: number, reason: string): Promise<void> {
+    const until = performance.now() + RESUME_SECS * 1000;
+    while (!this.#isOver && performance.now() < until) {
+      if (!(await this.#tryToComeBack())) {
+        break;
+      }
+      if (!this.#isLost) {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, ATTEMPT_PAUSE_SECS * 1000));
+    }
+    this.#end(code, reason);
+  }
+
+  /** Returns false where there is nothing to come back to. */
+  async #tryToComeBack(): Promise<boolean> {
+    const server = await within(ATTEMPT_SECS, this.#findServer()).catch(() => undefined);
+    if (server === undefined) {
+      return true; // Whoever knows where it is, is not reached either.
+    }
+    const url = new URL(server);
+    url.searchParams.set("resume", this.#token);
+    url.searchParams.set("received", String(this.#numReceived));
+    const socket = new WebSocket(url);
+    const isThere = await new Promise<boolean>((resolve) => {
+      const giveUp = setTimeout(() => resolve(true), ATTEMPT_SECS * 1000);
+      const stopWaiting = (isThere: boolean) => {
+        clearTimeout(giveUp);
+        resolve(isThere);
+      };
+      this.#listen(socket);
+      socket.onclose = ({ code }) => stopWaiting(code !== CLOSE_NOT_RESUMABLE);
+      this.#resumed = () => {
+        this.#socket = socket;
+        this.#listen(socket);
+        stopWaiting(true);
+      };
+    });
+    this.#resumed = undefined;
+    if (this.#socket !== socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+    return isThere;
+  }
+
+  /** Take the token for the next time, and repeat what the server has not got. */
+  #takeInvitation(message: RtviMessage): void {
+    this.#token = text(message, "token");
+    this.#outbox?.acknowledge(number(message, "received"));
+    if (this.#isLost) {
+      this.#isLost = false;
+      this.#resumed?.();
+      for (const each of this.#outbox?.unacknowledged ?? []) {
+        this.#socket.send(each);
+      }
+      this.emit("resumed", undefined);
+    }
   }
 
   #end(code: number, reason: string): void {
@@ -200,6 +336,15 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#opusEncoder?.close();
     this.#opusDecoder?.close();
   }
+}
+
+/** Settle as `result` does; after so many seconds it is undefined. */
+async function within<T>(secs: number, result: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), secs * 1000);
+  });
+  return Promise.race([result, timeout]).finally(() => clearTimeout(timer));
 }
 
 async function openSocket(url: string): Promise<WebSocket> {

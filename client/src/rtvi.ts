@@ -47,7 +47,7 @@ export function hello(libraryVersion: string, { opus }: { opus: boolean }): unkn
       platform: "web",
       platform_details: { user_agent: navigator.userAgent },
     },
-    voicewire: { playout: true, flush: true, cut: true, opus },
+    voicewire: { playout: true, flush: true, cut: true, resume: true, opus },
   };
 }
 

@@ -114,6 +114,12 @@ client.on("state", (state) => {
   }
 });
 
+client.on("lost", () => {
+  page.status.textContent = "Connection lost. Coming back …";
+});
+
+client.on("resumed", showStatus);
+
 client.on("retry", ({ attempt, inSecs }) => {
   const when = `${Math.ceil(inSecs)} s`;
   page.status.textContent = `Connection lost. Attempt ${attempt} to come back, in ${when} …`;

@@ -48,6 +48,7 @@ DEFAULTS: dict[str, object] = {
     "authenticate_timeout_secs": 5.0,
     "connect_hook": None,
     "public_url": None,
+    "resume_window_secs": 30.0,
 }
 
 

@@ -38,6 +38,9 @@ class Extension(ClientData):
     cut: bool = False
     """Show what it has not heard of an answer that was cut off."""
 
+    resume: bool = False
+    """Go on with the session after its connection was lost."""
+
     opus: bool = False
     """Speak Opus, as soon as it is told that we do."""
 
@@ -68,9 +71,14 @@ class PlayoutData(ClientData):
 
 
 class Ping(ClientData):
-    """A question for the round trip's time; the answer brings `sent_at` back."""
+    """A question for the round trip's time; the answer brings `sent_at` back.
+
+    A client that can resume says how many messages it has got; the answer says how many of its own
+    have come.
+    """
 
     sent_at: float = Field(allow_inf_nan=False)
+    received: int | None = Field(default=None, ge=0)
 
 
 class ClientMessage(ClientData):

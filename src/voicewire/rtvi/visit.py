@@ -79,6 +79,7 @@ class RTVIVisit:
         output: The pipeline's last processor: what it pushes has been sent.
         on_ready: Called with the client's first hello.
         on_playout: Called with what it says of its player.
+        acknowledge: Called with how many messages it has got; returns how many of its have come.
 
     Attributes:
         client_version: The version that the client speaks; None before it has said hello.
@@ -100,6 +101,7 @@ class RTVIVisit:
         output: Processor,
         on_ready: Callable[[ClientReady], None],
         on_playout: Callable[[PlayoutData], None],
+        acknowledge: Callable[[int], int],
     ) -> None:
         self.client_version: str | None = None
         self.about_client: Json = {}
@@ -115,6 +117,7 @@ class RTVIVisit:
         self._output = output
         self._on_ready = on_ready
         self._on_playout = on_playout
+        self._acknowledge = acknowledge
         self._has_refused = False
         self._reporter: Reporter | None = None
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(
@@ -274,7 +277,10 @@ class RTVIVisit:
         ]
 
     def _ping(self, msg_id: str, data: Ping) -> list[Frame]:
-        self.send(message("vw-pong", {"sent_at": data.sent_at}))
+        pong: Json = {"sent_at": data.sent_at}
+        if data.received is not None:
+            pong["received"] = self._acknowledge(data.received)
+        self.send(message("vw-pong", pong))
         return []
 
     def _playout(self, msg_id: str, data: PlayoutData) -> list[Frame]:

@@ -17,12 +17,18 @@ from voicewire.sessions.places import LocalPlaces, PlaceId, Places
 from voicewire.sessions.session import GOING_AWAY, Bot, Session
 from voicewire.sessions.shared_port import SharedPort
 from voicewire.transports import TransportStats, WebsocketServerParams
+from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.gate import RETRY_AFTER_SECS, Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
+from voicewire.transports.resumable import (
+    CLOSE_NOT_RESUMABLE,
+    ResumableConnection,
+    ResumeTokens,
+)
 from voicewire.transports.websocket import check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
@@ -33,6 +39,11 @@ logger = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 256
 """Connections beyond `max_sessions`: of sessions that are over, in their closing handshake."""
+
+RESUME = "resume"
+"""What the query has of a client that comes back: its token."""
+
+MAX_COUNT_DIGITS = 12
 
 CANCEL_SECS = 15.0
 """How long sessions may take to end when they have been told to end at once."""
@@ -111,6 +122,7 @@ class VoiceServer(Listening):
             accept_delay_secs=shared_port.accept_delay_secs if shared_port else None,
         )
         self._is_queue_kept = shared_port is not None and shared_port.is_queue_kept
+        self._resume_tokens = ResumeTokens()
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
         self._num_started = 0
@@ -233,6 +245,8 @@ class VoiceServer(Listening):
         )
 
     def _why_full(self, request: HandshakeRequest) -> Rejection | None:
+        if RESUME in request.query:
+            return None  # A session has its place already.
         if self._is_stopping:
             return Rejection(503, GOING_AWAY[1], {"Retry-After": str(RETRY_AFTER_SECS)})
         return refusal_of(self._places, request.remote_address[0])
@@ -244,6 +258,9 @@ class VoiceServer(Listening):
 
     def _on_connection(self, connection: Connection) -> None:
         ip = connection.remote_address[0]
+        if RESUME in connection.query:
+            self._resume(connection)
+            return
         if self._is_stopping:
             connection.close(*GOING_AWAY)
             return
@@ -252,7 +269,7 @@ class VoiceServer(Listening):
             connection.close(CLOSE_TRY_AGAIN_LATER, "all places are taken")
             return
         session = Session(
-            connection,
+            self._resumable(connection),
             self._bot,
             params=self._params,
             max_secs=self.limits.max_session_secs,
@@ -262,6 +279,24 @@ class VoiceServer(Listening):
         self._sessions[session] = task
         self._num_started += 1
         task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
+
+    def _resumable(self, connection: Connection) -> CallerConnection:
+        """Return what the session gets that may outlive its connection, if it may."""
+        window_secs = self._params.resume_window_secs
+        if not window_secs or connection.path in self._params.dialects:
+            return connection
+        return ResumableConnection(
+            connection, self._resume_tokens, clock=self._clock, window_secs=window_secs
+        )
+
+    def _resume(self, connection: Connection) -> None:
+        """Let a client go on with its session that has lost its connection."""
+        session = self._resume_tokens.find(connection.query[RESUME])
+        num_received = connection.query.get("received", "")
+        if session is None or not num_received.isdecimal() or len(num_received) > MAX_COUNT_DIGITS:
+            connection.close(CLOSE_NOT_RESUMABLE, "there is no such session; connect anew")
+        else:
+            session.go_on(connection, int(num_received))
 
     def _session_is_over(
         self, session: Session, task: asyncio.Task[None], place: PlaceId, ip: str

@@ -73,6 +73,10 @@ class CallerSession:
         self._inbound.close()
         self.outbound.close()
 
+    def wait_for_audio(self, secs: float) -> None:
+        """Know that the client sends audio all the time, and what is missing will come."""
+        self._inbound.wait_for_audio(secs)
+
     async def wait_closed(self) -> None:
         """Return when the connection is gone."""
         await self._closed.wait()

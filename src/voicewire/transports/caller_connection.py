@@ -20,7 +20,11 @@ class CallerConnection(Protocol):
     identity: Identity | None
     subprotocol: str | None
     remote_address: tuple[str, int]
-    is_writing_paused: bool
+
+    @property
+    def is_writing_paused(self) -> bool:
+        """Whether nothing more should be sent for now."""
+        ...
 
     @property
     def is_open(self) -> bool:

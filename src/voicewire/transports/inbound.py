@@ -116,6 +116,11 @@ class Inbound:
             self._reply(answer)
         return max(MIN_MESSAGE_SECS, len(message) / OTHER_BYTES_PER_SEC)
 
+    def wait_for_audio(self, secs: float) -> None:
+        """Know that the client sends audio all the time, and what is missing will come."""
+        if self._vad is not None:
+            self._vad.wait_for_audio(secs)
+
     def close(self) -> None:
         """Forget the client; nothing of it is emitted any more."""
         if self._vad is not None:

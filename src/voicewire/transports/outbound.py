@@ -253,6 +253,10 @@ class Outbound:
         self._cancel_timers()
         self._lag_timer = self._clock.call_later(self._max_lag_secs, self._give_up)
 
+    def hold(self) -> None:
+        """The connection is lost, and comes back or is closed: until then it takes nothing."""
+        self._cancel_timers()
+
     def writing_resumed(self) -> None:
         """The connection takes more again: what is late goes out at once, up to the lead."""
         self._cancel_timers()

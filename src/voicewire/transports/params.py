@@ -164,6 +164,8 @@ class WebsocketServerParams(WebsocketParams):
         authenticate_timeout_secs: How long that may take; then the caller is told 503.
         connect_hook: Asked by `POST /connect` about each client that wants to know where to
             connect.
+        resume_window_secs: How long the session of a client waits for it that has lost its
+            connection and can come back, as voicewire's own can; 0 ends it at once.
         public_url: What that answers, such as `"wss://voice.example.com"`; None is the address by
             which the server was called.
     """
@@ -179,6 +181,7 @@ class WebsocketServerParams(WebsocketParams):
     # Less than `handshake_timeout_secs` of `ListenerSettings`, within which all is answered.
     authenticate_timeout_secs: float = Field(default=5.0, gt=0.0, lt=10.0)
     connect_hook: ConnectHook | None = None
+    resume_window_secs: float = Field(default=30.0, ge=0.0, le=3600.0)
     public_url: str | None = Field(default=None, pattern=r"^wss?://")
 
     @field_validator("authenticate")

@@ -33,6 +33,7 @@ from voicewire.transports.outbound import Outbound
 from voicewire.transports.params import WebsocketParams, WebsocketServerParams
 from voicewire.transports.player import AUDIO_WORKLET, PIPECAT_JS, PLAIN, Player
 from voicewire.transports.playout import PlayoutReport
+from voicewire.transports.resumable import ResumableConnection
 from voicewire.transports.settings import ConnectionSettings, ListenerSettings
 from voicewire.transports.teller import Teller
 
@@ -247,7 +248,7 @@ class WebsocketTransport(BaseTransport):
         elif serializer.told_of:
             visit = Teller(serializer, send=connection.send, hooks=self._setup.hooks)
         else:
-            visit = rtvi = self._make_rtvi_visit(params, serializer, outbound)
+            visit = rtvi = self._make_rtvi_visit(connection, serializer, outbound)
             self.rtvi.begin(rtvi)
         return CallerSession(
             client=client,
@@ -273,8 +274,9 @@ class WebsocketTransport(BaseTransport):
         )
 
     def _make_rtvi_visit(
-        self, params: WebsocketParams, serializer: FrameSerializer, outbound: Outbound
+        self, connection: CallerConnection, serializer: FrameSerializer, outbound: Outbound
     ) -> RTVIVisit | None:
+        params = self._params
         if params.rtvi is None or not serializer.carries_rtvi:
             return None
         assert self._setup is not None  # noqa: S101 - as above
@@ -287,8 +289,19 @@ class WebsocketTransport(BaseTransport):
         def flush(stream_id: int) -> None:
             send(message("vw-flush", {"stream_id": stream_id}))
 
+        def invitation(token: str, num_received: int) -> bytes | str:
+            content = {"token": token, "received": num_received}
+            frame = OutputTransportMessageUrgentFrame(message("vw-resume", content))
+            encoded = serializer.serialize(frame)
+            assert encoded is not None  # noqa: S101 - it carries RTVI
+            return encoded
+
         def client_is_ready(hello: ClientReady) -> None:
             serializer.leave_words_to_rtvi()
+            if hello.voicewire.resume and isinstance(connection, ResumableConnection):
+                connection.let_resume(invitation, on_held=outbound.hold)
+                assert self._session is not None  # noqa: S101 - it is the client's own
+                self._session.wait_for_audio(connection.window_secs)
             if hello.voicewire.flush:
                 opus = _opus_player(serializer, params, rate) if hello.voicewire.opus else None
                 if opus is not None:
@@ -304,6 +317,12 @@ class WebsocketTransport(BaseTransport):
                 PlayoutReport(said.stream_id, said.played_ms / 1000, said.buffered_ms / 1000)
             )
 
+        def client_has_received(num_received: int) -> int:
+            if not isinstance(connection, ResumableConnection):
+                return 0
+            connection.acknowledge(num_received)
+            return connection.num_received
+
         return RTVIVisit(
             self.rtvi,
             params=params.rtvi,
@@ -314,6 +333,7 @@ class WebsocketTransport(BaseTransport):
             output=self.output(),
             on_ready=client_is_ready,
             on_playout=client_has_played,
+            acknowledge=client_has_received,
         )
 
     def _make_realtime_visit(

@@ -176,6 +176,10 @@ class VADStream:
         if len(self._waiting) >= self._window_bytes:
             self._submit_waiting()
 
+    def wait_for_audio(self, secs: float) -> None:
+        """Take audio that stays away for less than this for delayed, and not for muted."""
+        self._muted_secs = max(self._muted_secs, secs)
+
     def _end_if_muted(self) -> None:
         """End speech if no audio came for `_muted_secs`; else look again when that could be.
 

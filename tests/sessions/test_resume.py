@@ -1,0 +1,388 @@
+"""A client that loses its connection and comes back, over real sockets."""
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import ClientConnection as Socket
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.sessions.serving import run_pipeline, voice_server
+from tests.transports.client import Recorder, eventually, json_message
+from voicewire import (
+    Frame,
+    FrameDirection,
+    Identity,
+    InlineProcessor,
+    StaticTokens,
+    TTSAudioRawFrame,
+)
+from voicewire.frames import InputAudioRawFrame
+from voicewire.serializers.protos import frames_pb2 as proto
+from voicewire.sessions import Limits, SessionTransport
+
+pytestmark = pytest.mark.anyio
+
+RATE = 16_000
+PACKET = 320
+"""Samples."""
+
+KEYS = {"ada": "ada-0123456789-0123456789", "bob": "bob-0123456789-0123456789"}
+
+
+class ResumingClient:
+    """A client as the page on RTVI describes it; nothing of it is voicewire's.
+
+    Attributes:
+        bot_audio: The samples that have come, in order.
+        told: The messages that have come.
+    """
+
+    def __init__(self, url: str, *, shows: str = "") -> None:
+        self.bot_audio: list[int] = []
+        self.told: list[dict[str, Any]] = []
+        self.token = ""
+        self.url = url
+        self.headers = {"Authorization": f"Bearer {shows}"} if shows else {}
+        self.num_received = 0
+        self.sent: list[bytes] = []
+        self.is_in_time = asyncio.Event()
+        self.close_code: int | None = None
+        self.socket: Socket | None = None
+        self._sockets: list[Socket] = []
+        self._readers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._connect("")
+        hello = {"version": "2.1.0", "voicewire": {"flush": True, "resume": True}}
+        await self.ask("client-ready", hello)
+        await eventually(lambda: self.token)
+        await eventually(lambda: self.of("bot-ready"))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for socket in self._sockets:
+            await socket.close()
+        await asyncio.gather(*self._readers)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [each for each in self.told if each["type"] == kind]
+
+    async def ask(self, kind: str, data: Any = None) -> None:
+        content = {"label": "rtvi-ai", "type": kind, "id": "m1", "data": data}
+        await self.send(json_message(json.dumps(content)))
+
+    async def send(self, message: bytes) -> None:
+        """Send a message, now or when the connection is there again."""
+        self.sent.append(message)
+        if self.socket is not None:
+            try:
+                await self.socket.send(message)
+            except ConnectionClosed:
+                self.socket = None
+
+    async def speak(self, first: int, num_packets: int) -> None:
+        """Say samples that count up from `first`."""
+        for at in range(first, first + num_packets * PACKET, PACKET):
+            pcm = np.arange(at, at + PACKET).astype("<i2").tobytes()
+            audio = proto.AudioRawFrame(audio=pcm, sample_rate=RATE, num_channels=1)
+            await self.send(proto.Frame(audio=audio).SerializeToString())
+            await asyncio.sleep(0.005)
+
+    def lose_connection(self) -> None:
+        """Lose it as a network does: no goodbye, and what was on its way is gone."""
+        assert self.socket is not None
+        self.socket.transport.abort()
+        self.socket = None
+
+    async def come_back(self, *, token: str | None = None) -> None:
+        """Connect by the token and repeat what the server has not got."""
+        await self._connect(f"/?resume={token or self.token}&received={self.num_received}")
+        self.is_in_time.clear()
+        async with asyncio.timeout(5.0):
+            await self.is_in_time.wait()
+
+    async def _connect(self, target: str) -> None:
+        self.close_code = None
+        socket = await connect(
+            f"{self.url}{target}",
+            additional_headers=self.headers,
+            compression=None,
+            proxy=None,
+        )
+        if not target:
+            self.socket = socket
+        self._sockets.append(socket)
+        self._readers.append(asyncio.create_task(self._read(socket)))
+
+    async def _read(self, socket: Socket) -> None:
+        try:
+            async for message in socket:
+                assert isinstance(message, bytes)
+                await self._take(proto.Frame.FromString(message), socket)
+        except ConnectionClosed:
+            pass
+        if socket is self._sockets[-1]:
+            self.close_code = socket.close_code
+            self.is_in_time.set()
+
+    async def _take(self, frame: proto.Frame, socket: Socket) -> None:
+        if frame.WhichOneof("frame") == "audio":
+            self.bot_audio += np.frombuffer(frame.audio.audio, "<i2").tolist()
+        else:
+            content = json.loads(frame.message.data)
+            if content["type"] == "vw-resume":  # The one message that does not count.
+                self.token = content["data"]["token"]
+                if self.socket is None:
+                    for each in self.sent[content["data"]["received"] :]:
+                        await socket.send(each)
+                    self.socket = socket
+                self.is_in_time.set()
+                return
+            self.told.append(content)
+        self.num_received += 1
+
+
+class Counter(InlineProcessor):
+    """Says samples that count up, as fast as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_said = 0
+
+    def say(self, secs: float) -> None:
+        samples = np.arange(self.num_said, self.num_said + round(secs * RATE))
+        self.num_said += len(samples)
+        self.push(TTSAudioRawFrame((samples % 30_000).astype("<i2").tobytes(), RATE, 1))
+
+    def process(self, frame: Frame, direction: FrameDirection) -> None:
+        self.push(frame, direction)
+
+
+class Bots:
+    """Notes what becomes of each bot that is called."""
+
+    def __init__(self) -> None:
+        self.heard = Recorder()
+        self.counter = Counter()
+        self.num_called = 0
+        self.num_over = 0
+        self.transport: SessionTransport | None = None
+
+    async def __call__(self, transport: SessionTransport) -> None:
+        self.num_called += 1
+        self.transport = transport
+        try:
+            await run_pipeline(transport, self.heard, self.counter)
+        finally:
+            self.num_over += 1
+
+    def heard_samples(self) -> list[int]:
+        frames = self.heard.of(InputAudioRawFrame)
+        samples: list[int] = np.frombuffer(b"".join(each.audio for each in frames), "<i2").tolist()
+        return samples
+
+
+def counting(num_samples: int) -> list[int]:
+    return [number % 30_000 for number in range(num_samples)]
+
+
+async def test_what_both_say_during_a_loss_is_heard_once_and_in_order() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        bots.counter.say(3.0)
+        await client.speak(0, 20)
+        for _ in range(3):
+            before = len(client.sent)
+            client.lose_connection()
+            await client.speak(len(bots_said(client)) * PACKET, 10)
+            assert len(client.sent) == before + 10
+            await asyncio.sleep(0.2)
+            await client.come_back()
+            await client.speak(len(bots_said(client)) * PACKET, 5)
+        num_said = len(bots_said(client)) * PACKET
+        await eventually(lambda: len(bots.heard_samples()) == num_said)
+        assert bots.heard_samples() == list(range(num_said))
+        await eventually(lambda: len(client.bot_audio) == 3 * RATE)
+        assert client.bot_audio == counting(3 * RATE)
+        assert (bots.num_called, len(server.sessions)) == (1, 1)
+
+
+def bots_said(client: ResumingClient) -> list[bytes]:
+    """Return the client's audio messages."""
+    return [each for each in client.sent if proto.Frame.FromString(each).HasField("audio")]
+
+
+async def test_acknowledged_messages_are_forgotten_and_not_repeated() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        bots.counter.say(1.0)
+        await eventually(lambda: len(client.bot_audio) > RATE // 2)
+        await client.ask("vw-ping", {"sent_at": 1.0, "received": client.num_received})
+        await eventually(lambda: client.of("vw-pong"))
+        (pong,) = client.of("vw-pong")
+        assert pong["data"]["received"] == len(client.sent)
+        client.lose_connection()
+        await client.come_back()
+        await eventually(lambda: len(client.bot_audio) == RATE)
+        assert client.bot_audio == counting(RATE)
+
+
+async def test_a_stale_connection_is_fenced_when_the_client_is_back() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        stale = client.socket
+        assert stale is not None
+        client.socket = None  # The client gives it up; the server knows nothing of that.
+        await client.come_back()
+        await client.speak(0, 5)
+        await eventually(lambda: len(bots.heard_samples()) == 5 * PACKET)
+        await stale.wait_closed()
+        assert stale.close_code == 1006
+        assert bots.heard_samples() == list(range(5 * PACKET))
+
+
+async def test_a_token_is_good_for_one_return() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        first = client.token
+        client.lose_connection()
+        await client.come_back()
+        assert client.token != first
+        await client.ask("vw-ping", {"sent_at": 1.0, "received": client.num_received})
+        await eventually(lambda: client.of("vw-pong"))
+        thief = await connect(f"{server.url}/?resume={first}&received=0", proxy=None)
+        with pytest.raises(ConnectionClosed) as refused:
+            await thief.recv()
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.code == 4004
+        await client.speak(0, 2)
+        await eventually(lambda: len(bots.heard_samples()) == 2 * PACKET)
+
+
+async def test_a_token_that_was_lost_on_its_way_leaves_the_old_one_good() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        first = client.token
+        client.lose_connection()
+        await client.come_back()
+        client.lose_connection()
+        await client.come_back(token=first)
+        await client.speak(0, 2)
+        await eventually(lambda: len(bots.heard_samples()) == 2 * PACKET)
+
+
+async def test_nobody_goes_on_with_the_session_of_somebody_else() -> None:
+    bots = Bots()
+    tokens = StaticTokens(KEYS)
+    async with (
+        voice_server(bots, authenticate=tokens) as server,
+        ResumingClient(server.url, shows=KEYS["ada"]) as client,
+    ):
+        client.lose_connection()
+        target = f"{server.url}/?resume={client.token}&received=0"
+        bob = {"Authorization": f"Bearer {KEYS['bob']}"}
+        socket = await connect(target, additional_headers=bob, proxy=None)
+        with pytest.raises(ConnectionClosed) as refused:
+            await socket.recv()
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.code == 4004
+        with pytest.raises(InvalidStatus) as nobody:
+            await connect(target, proxy=None)
+        assert nobody.value.response.status_code == 401
+        await client.come_back()
+        await client.speak(0, 2)
+        await eventually(lambda: len(bots.heard_samples()) == 2 * PACKET)
+        assert bots.transport is not None
+        assert bots.transport.client.identity == Identity("ada")
+
+
+@pytest.mark.parametrize("query", ["resume=&received=0", "resume=nobody&received=0"])
+async def test_who_has_no_token_is_told_to_connect_anew(query: str) -> None:
+    async with voice_server(Bots()) as server:
+        socket = await connect(f"{server.url}/?{query}", proxy=None)
+        with pytest.raises(ConnectionClosed) as refused:
+            await socket.recv()
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.code == 4004
+        assert server.sessions == ()
+
+
+@pytest.mark.parametrize("received", ["", "-1", "x", "999999", "9" * 40])
+async def test_a_client_that_cannot_have_got_so_much_is_refused(received: str) -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        url = f"{server.url}/?resume={client.token}&received={received}"
+        socket = await connect(url, proxy=None)
+        with pytest.raises(ConnectionClosed) as refused:
+            await socket.recv()
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.code == 4004
+        await client.speak(0, 2)  # Whoever that was, this one is not disturbed.
+        await eventually(lambda: len(bots.heard_samples()) == 2 * PACKET)
+
+
+async def test_nobody_who_does_not_come_back_is_waited_for_longer_than_the_window() -> None:
+    bots = Bots()
+    async with (
+        voice_server(bots, resume_window_secs=0.3) as server,
+        ResumingClient(server.url) as client,
+    ):
+        client.lose_connection()
+        await asyncio.sleep(0.15)
+        assert len(server.sessions) == 1
+        await eventually(lambda: server.sessions == ())
+        assert bots.num_over == 1
+        await client.come_back()
+        assert client.close_code == 4004
+
+
+async def test_without_a_window_a_lost_connection_ends_the_session() -> None:
+    bots = Bots()
+    async with voice_server(bots, resume_window_secs=0.0) as server:
+        async with connect(server.url, proxy=None) as socket:
+            await eventually(lambda: bots.num_called)
+            socket.transport.abort()
+        await eventually(lambda: server.sessions == ())
+
+
+async def test_who_says_goodbye_is_not_waited_for() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server:
+        async with ResumingClient(server.url) as client:
+            token = client.token
+        await eventually(lambda: server.sessions == ())
+        assert server._resume_tokens.find(token) is None
+        assert len(server._resume_tokens) == 0
+
+
+async def test_a_server_that_stops_ends_the_sessions_that_wait() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        client.lose_connection()
+        await asyncio.sleep(0.1)
+    assert bots.num_over == 1
+
+
+async def test_a_session_that_waits_keeps_its_place_and_needs_no_second_one() -> None:
+    bots = Bots()
+    async with (
+        voice_server(bots, limits=Limits(max_sessions=1)) as server,
+        ResumingClient(server.url) as client,
+    ):
+        client.lose_connection()
+        await asyncio.sleep(0.1)
+        with pytest.raises(InvalidStatus, match="503"):
+            await connect(server.url, proxy=None)
+        await client.come_back()
+        await client.speak(0, 2)
+        await eventually(lambda: len(bots.heard_samples()) == 2 * PACKET)
