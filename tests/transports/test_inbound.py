@@ -1,11 +1,13 @@
 """The way in, in virtual time: decoding, converting, refusing, listening for speech."""
 
 import logging
+from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from tests.transports.fakes import RATE, ToneVAD, largest_step, samples, tone
+from tests.transports.fakes import RATE, ToneDetector, ToneVAD, largest_step, samples, tone
 from voicewire.errors import FrameDecodeError
 from voicewire.frames import (
     Frame,
@@ -26,6 +28,7 @@ from voicewire.transports.params import TransportParams
 from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.stats import TransportStats
 from voicewire.vad import VADEvent
+from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS
 
 STARTED, STOPPED = VADEvent.STARTED, VADEvent.STOPPED
 UTTERANCE = tone(1.0) + bytes(2 * round(1.2 * RATE))
@@ -108,6 +111,54 @@ def test_audio_that_is_not_passed_through_is_still_heard_by_vad() -> None:
     way.hear(UTTERANCE)
     assert way.frames == []
     assert way.events == [STARTED, STOPPED]
+
+
+class SlowVAD(ToneVAD):
+    """Judges 20 ms when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[bytes] = deque()
+        self._answer: Callable[[float], None] = lambda confidence: None
+
+    def open_detector(
+        self, sample_rate: int, on_confidence: Callable[[float], None]
+    ) -> ToneDetector:
+        self._answer = on_confidence
+        detector = super().open_detector(sample_rate, on_confidence)
+        detector.submit = self.waiting.append  # type: ignore[method-assign]
+        return detector
+
+    def judge_one(self) -> None:
+        self._answer(float(samples(self.waiting.popleft()).max() > 1000))
+
+
+def test_audio_that_comes_faster_than_it_is_judged_waits_for_that() -> None:
+    vad = SlowVAD()
+    way = Entrance(vad=vad)
+    pcm = bytes(2 * RATE) + UTTERANCE
+    for offset in range(0, len(pcm), 320):
+        way.hear(pcm[offset : offset + 320])
+    num_judged = 0
+    passed_at_start = 0.0
+    while vad.waiting:
+        assert len(way.pcm) <= (num_judged + MAX_SUBMITTED_WINDOWS + 1) * 640
+        vad.judge_one()
+        num_judged += 1
+        if way.events and not passed_at_start:
+            passed_at_start = len(way.pcm) / (2 * RATE)
+    assert way.events == [STARTED, STOPPED]
+    assert 1.0 < passed_at_start < 1.5
+    assert way.pcm == pcm
+
+
+def test_audio_that_waits_when_the_client_leaves_is_passed_on() -> None:
+    way = Entrance(vad=SlowVAD())
+    for offset in range(0, len(UTTERANCE), 640):
+        way.hear(UTTERANCE[offset : offset + 640])
+    assert way.pcm != UTTERANCE
+    way.inbound.close()
+    assert way.pcm == UTTERANCE
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 22050, 24000, 44100, 48000])

@@ -1,6 +1,7 @@
 """From the client's messages to frames: decode, bring audio into shape, listen for speech."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from voicewire.transports.echo_guard import EchoGuard
 from voicewire.transports.params import TransportParams
 from voicewire.transports.playout import PlayoutReport
 from voicewire.transports.stats import TransportStats
-from voicewire.vad import VADEvent
+from voicewire.vad import VADEvent, VADStream
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,10 @@ class Inbound:
         self._vad = None
         if params.vad_analyzer is not None:
             self._vad = params.vad_analyzer.open(params.audio_in_sample_rate, on_vad_event, clock)
+            self._vad.on_progress = self._pass_judged
+        # Each with the bytes that voice activity detection gets of it.
+        self._held: deque[tuple[InputAudioRawFrame, int]] = deque()
+        self._held_bytes = 0
 
     def take(self, message: bytes | str) -> float:
         """Decode a message and act on it; return how many seconds of the client's time it counts.
@@ -125,6 +130,7 @@ class Inbound:
         """Forget the client; nothing of it is emitted any more."""
         if self._vad is not None:
             self._vad.close()
+            self._pass_judged()
         if self._visit is not None:
             self._visit.close()
 
@@ -189,13 +195,10 @@ class Inbound:
         if self._is_audio_enabled:
             self._convert(frame)
             if frame.audio:  # Otherwise the resampler waits for more.
-                if self._passes_audio:
-                    self._push(frame)
-                if self._vad is not None:
-                    mono = mix_channels(frame.audio, frame.num_channels, 1)
-                    if self._echo_guard is not None:
-                        self._echo_guard.heard(mono, frame.sample_rate)
-                    self._vad.feed(mono)
+                if self._vad is None:
+                    self._pass(frame)
+                else:
+                    self._take_heard(frame, self._vad)
         return secs if secs > MIN_MESSAGE_SECS else MIN_MESSAGE_SECS
 
     def _refuse(self, error: FrameDecodeError) -> None:
@@ -204,3 +207,31 @@ class Inbound:
         if error.kind not in self._refused_kinds:
             self._refused_kinds.add(error.kind)
             logger.warning("message refused (%s): %s", error.kind, error)
+
+    def _take_heard(self, frame: InputAudioRawFrame, vad: VADStream) -> None:
+        """Pass on audio no further ahead of its judgement than usual.
+
+        Audio can come much faster than it was spoken, after a stall of the network; and whoever
+        waits for the beginning of speech remembers only the moment before it.
+        """
+        mono = mix_channels(frame.audio, frame.num_channels, 1)
+        if vad.is_behind:
+            self._held.append((frame, len(mono)))
+            self._held_bytes += len(mono)
+        else:
+            self._pass(frame)
+        if self._echo_guard is not None:
+            self._echo_guard.heard(mono, frame.sample_rate)
+        vad.feed(mono)
+
+    def _pass_judged(self) -> None:
+        assert self._vad is not None  # noqa: S101 - it calls this
+        waiting_bytes = self._vad.waiting_bytes if self._vad.is_behind else 0
+        while self._held and self._held_bytes - self._held[0][1] >= waiting_bytes:
+            frame, num_bytes = self._held.popleft()
+            self._held_bytes -= num_bytes
+            self._pass(frame)
+
+    def _pass(self, frame: InputAudioRawFrame) -> None:
+        if self._passes_audio:
+            self._push(frame)

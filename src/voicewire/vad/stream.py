@@ -63,6 +63,7 @@ class VADStream:
 
     Attributes:
         num_dropped_windows: Windows that were dropped because the detector fell behind.
+        on_progress: Called when the detector has been given windows that had to wait for it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class VADStream:
     ) -> None:
         """Open a detector; see `VADAnalyzer.open`, which calls this."""
         self.num_dropped_windows = 0
+        self.on_progress: Callable[[], None] = lambda: None
         self._on_event = on_event
         self._clock = clock
         self._detector = open_detector(self._on_confidence)
@@ -97,13 +99,23 @@ class VADStream:
         """Where the caller is, as far as windows have been judged."""
         return self._machine.state
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much audio waits for the detector."""
+        return len(self._waiting)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the detector has as much as it takes at a time, and more waits for it."""
+        return len(self._waiting) >= self._window_bytes
+
     def feed(self, pcm: bytes) -> None:
         """Take audio: mono s16le of any length, at the rate with which the stream was opened."""
         if self._is_closed:
             return
         self._active_at = self._clock.now()
         self._waiting += pcm
-        if len(self._waiting) >= self._window_bytes:
+        if self.is_behind:
             self._drop_oldest()
             self._submit_waiting()
 
@@ -173,8 +185,9 @@ class VADStream:
             self._timer = self._clock.call_later(self._muted_secs, self._end_if_muted)
         if event is not None:
             self._on_event(event)
-        if len(self._waiting) >= self._window_bytes:
+        if self.is_behind:
             self._submit_waiting()
+            self.on_progress()
 
     def wait_for_audio(self, secs: float) -> None:
         """Take audio that stays away for less than this for delayed, and not for muted."""
