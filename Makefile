@@ -2,7 +2,7 @@
 #
 #   make serve                      the embedded bot on ws://localhost:8765
 #   make serve ARGS="--port 9000"   with options of `voicewire serve`
-#   make test                       lint, types, import contract and all tests
+#   make test                       lint, types, import contract and all tests, two at a time (JOBS=2)
 #   make conformance                every case of the Autobahn test suite; half an hour, on Debian
 #   make web                        build the talk page anew, from client/ and playground/
 #   make reload-test                renew the workers of a server under 100 live calls
@@ -15,6 +15,7 @@ PYTHON ?= python3
 ARGS ?=
 ROUNDS ?= 5
 QUICK ?=
+JOBS ?= 2
 SECS ?= 60
 RUNS ?= 5000
 SEED ?=
@@ -38,7 +39,7 @@ serve: $(VENV)/.ready-to-serve  ## Start the embedded bot; ARGS="--port 9000" pa
 
 test: check  ## Lint, types, import contract and all tests; ARGS="-k pacing" passes options.
 	$(SAY) 'Running the tests'
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.ready-to-test  ## Lint, types, the import contract and the talk page.
 	$(SAY) 'Checking style, types and the direction of imports'

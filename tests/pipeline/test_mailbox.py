@@ -456,7 +456,9 @@ async def test_it_is_crowded_until_half_of_its_messages_are_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [StartFrame, EndFrame, CancelFrame, lambda: FatalErrorFrame("x")], ids=str
+    "make",
+    [StartFrame, EndFrame, CancelFrame, lambda: FatalErrorFrame("x")],
+    ids=["StartFrame", "EndFrame", "CancelFrame", "FatalErrorFrame"],
 )
 async def test_what_opens_or_closes_a_pipeline_always_gets_in(make: Callable[[], Frame]) -> None:
     async with at_work(Box(max_frames=1)) as box:

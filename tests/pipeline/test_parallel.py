@@ -246,7 +246,11 @@ async def test_memory_does_not_grow_with_the_frames_that_pass() -> None:
         assert kinds(session.tap.down) == ["Start"]
 
 
-@pytest.mark.parametrize("branches", [(), (Tap(),), ([Tap()], "x"), ([None],)], ids=str)
+@pytest.mark.parametrize(
+    "branches",
+    [(), (Tap(),), ([Tap()], "x"), ([None],)],
+    ids=["none", "a processor", "a word", "nothing"],
+)
 def test_branches_that_cannot_work_are_refused(branches: Any) -> None:
     with pytest.raises(ConfigurationError, match="ParallelPipeline"):
         ParallelPipeline(*branches)

@@ -145,21 +145,23 @@ async def test_a_thousand_callers_come_and_go_and_leave_nothing_behind() -> None
     engine = shared_engine("silero-16000", lambda: SileroModel(16000))
 
     async with voice_server(vad_analyzer=SileroVADAnalyzer(), limits=Limits()) as server:
+        num_tasks = len(asyncio.all_tasks())
         for round_number in range(21):
             if round_number == 1:  # The first fifty have made what is made once.
-                before = await what_there_is(server)
+                before = await files_when_all_is_over(server, num_tasks)
             await asyncio.gather(
                 *(come_and_go(server.url, number, message) for number in range(50))
             )
-        assert await what_there_is(server) == before
+        assert await files_when_all_is_over(server, num_tasks) == before
         assert engine.num_sessions == 0
 
 
-async def what_there_is(server: VoiceServer) -> tuple[int, int]:
-    """Return how many tasks and files there are when all sessions are over and forgotten."""
+async def files_when_all_is_over(server: VoiceServer, num_tasks: int) -> int:
+    """Return how many files are open when all sessions and their tasks are over and forgotten."""
     await eventually(lambda: not server.sessions)
     await eventually(lambda: not num_transports())
-    return len(asyncio.all_tasks()), num_files()
+    await eventually(lambda: len(asyncio.all_tasks()) == num_tasks)
+    return num_files()
 
 
 def num_transports() -> int:
