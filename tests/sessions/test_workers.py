@@ -66,13 +66,14 @@ async def test_sigint_ends_at_once(workers: int) -> None:
 START_ONE = """
 import pathlib, signal
 from voicewire.sessions.limits import Limits
+from voicewire.auth.used_tokens import SharedUsedTokens
 from voicewire.sessions.places import SharedPlaces
 from voicewire.sessions.seat import WorkerProcess
 from voicewire.sessions.worker import Worker
 
 if __name__ == "__main__":
-    file = SharedPlaces.create(Limits())
-    worker = WorkerProcess(print, lambda pipe: Worker(1, 1, [], file, pipe), 1)
+    file, used = SharedPlaces.create(Limits()), SharedUsedTokens.create()
+    worker = WorkerProcess(print, lambda pipe: Worker(1, 1, [], file, used, pipe), 1)
     status = pathlib.Path(f"/proc/{worker.pid}/status").read_text()
     worker.kill()
     worker.bury()
