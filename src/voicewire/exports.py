@@ -188,6 +188,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "HandshakeRequest",
         "Identity",
         "Rejection",
+        "TLSFiles",
         "TransportParams",
         "TransportStats",
         "WebsocketClientParams",

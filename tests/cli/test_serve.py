@@ -1,5 +1,7 @@
 import signal
 import socket
+import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Inv
 from websockets.sync.client import connect
 
 from tests.cli.command_line import running
+from tests.transports.certificates import write_certificate
+from voicewire.transports.tls import LOOK_SECS
 
 QUIET_BOT = """
 from voicewire.pipeline import Pipeline, PipelineRunner, PipelineTask
@@ -193,3 +197,41 @@ def test_tokens_do_not_replace_a_hook_without_a_word(bots: Path) -> None:
     assert server.lines == [
         "Error: VOICEWIRE_TOKENS is set, and transport_params has authenticate: it must be one"
     ]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_speaks_tls_and_shows_a_renewed_certificate(
+    bots: Path, tmp_path: Path, workers: str
+) -> None:
+    files = write_certificate(tmp_path, "old")
+    options = ["--tls-cert", str(files.certificate), "--tls-key", str(files.key)]
+    arguments = ["--bot", "quiet:bot", "--port", "0", "--workers", workers, *options]
+    with running(arguments, cwd=bots) as server:
+        url = server.wait_until_ready()
+        assert url.startswith("wss://localhost:")
+        for name in ("old", "new"):
+            write_certificate(tmp_path, name)
+            time.sleep(LOOK_SECS)
+            context = ssl.create_default_context(cafile=files.certificate)
+            with connect(url, ssl=context, proxy=None):
+                server.wait_for("client connected")
+        assert server.end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tls-cert", "a.pem"], "--tls-cert and --tls-key go together"),
+        (["--tls-cert", "a.pem", "--tls-key", "b.pem"], "tls: a.pem is no file that can be read"),
+        (["--trusted-proxy", "10.0.0.1/8"], "10.0.0.1/8 has host bits set; expected one such as"),
+    ],
+)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_options_that_cannot_be_are_told_in_a_line(
+    bots: Path, options: list[str], message: str, workers: str
+) -> None:
+    arguments = ["--bot", "quiet:bot", "--port", "0", "--workers", workers, *options]
+    with running(arguments, cwd=bots) as server:
+        assert server.end() != 0
+    assert message in server.lines[-1]
+    assert not any("Traceback" in line for line in server.lines)

@@ -41,6 +41,8 @@ DEFAULTS: dict[str, object] = {
     "max_message_bytes": 1 << 20,
     "ping_interval_secs": 10.0,
     "ping_timeout_secs": 10.0,
+    "trusted_proxies": (),
+    "tls": None,
     "tcp_congestion_control": None,
     "permessage_deflate": False,
     "talk_page": True,

@@ -5,6 +5,8 @@ import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 
 import click
 
@@ -25,7 +27,7 @@ from voicewire.sessions import Bot, Limits, SessionTransport
 from voicewire.sessions import serve as serve_bot
 from voicewire.sessions.server import default_params
 from voicewire.sessions.serving import DRAIN_SECS
-from voicewire.transports import WebsocketServerParams
+from voicewire.transports import TLSFiles, WebsocketServerParams
 
 EMBEDDED_BOT = "voicewire.bots.embedded:bot"
 
@@ -35,6 +37,15 @@ of the environment, so that programs which a bot starts do not inherit it."""
 
 SHORT_ID_LENGTH = 4
 """How much of a client's identifier tells the lines of one session from those of another."""
+
+
+def _parse_networks(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(map(ip_network, values))
+    except ValueError as exc:
+        raise click.BadParameter(f"{exc}; expected one such as 10.0.0.7 or 10.0.0.0/8") from exc
 
 
 @click.command()
@@ -74,6 +85,20 @@ SHORT_ID_LENGTH = 4
     type=click.FloatRange(0.0, min_open=True),
     help="How long calls may go on whose worker SIGHUP has replaced; by default to their end.",
 )
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path),
+    help="Certificate and what is above it, in PEM. Speaks TLS; read anew when it changes.",
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, in PEM.")
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="NETWORK",
+    callback=_parse_networks,
+    help="A reverse proxy's address or network, whose X-Forwarded-For is believed; repeatable.",
+)
 @click.option("--verbose", is_flag=True, help="Print the library's log too.")
 def serve(
     spec: str,
@@ -83,6 +108,9 @@ def serve(
     workers: int,
     drain_secs: float,
     reload_secs: float | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...],
     verbose: bool,
 ) -> None:
     """Serve a bot over WebSocket, and tell what happens, without what is said.
@@ -100,12 +128,19 @@ def serve(
     configure_logging(verbose=verbose)
     load_bot(spec)
     process = _Process(spec, verbose=verbose)
+    params = _with_tokens(load_params(spec), os.environ.pop(TOKENS_VARIABLE, None))
+    if (tls_cert is None) != (tls_key is None):
+        raise CommandError("--tls-cert and --tls-key go together", exit_code=EXIT_USAGE)
+    if tls_cert is not None and tls_key is not None:
+        params = _with(params, tls=TLSFiles(certificate=tls_cert, key=tls_key))
+    if trusted_proxies:
+        params = _with(params, trusted_proxies=trusted_proxies)
     try:
         serve_bot(
             process.bot,
             host,
             port,
-            params=_with_tokens(load_params(spec), os.environ.pop(TOKENS_VARIABLE, None)),
+            params=params,
             limits=Limits(max_sessions=max_sessions),
             workers=workers,
             prepare=process.prepare,
@@ -141,6 +176,12 @@ def _with_tokens(
     except ConfigurationError as exc:
         raise CommandError(f"{TOKENS_VARIABLE}: {exc}", exit_code=EXIT_USAGE) from exc
     return params.model_copy(update={"authenticate": hook})
+
+
+def _with(params: WebsocketServerParams | None, **options: object) -> WebsocketServerParams:
+    """Return the parameters with options of the command line."""
+    params = params if params is not None else default_params()
+    return params.model_copy(update=options)
 
 
 def _say_ready(url: str) -> None:

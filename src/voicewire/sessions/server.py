@@ -116,6 +116,9 @@ class VoiceServer(Listening):
             settings=listener_settings(
                 self._params,
                 max_connections=self.limits.max_sessions + SPARE_CONNECTIONS,
+                max_pending_handshakes=self.limits.max_pending_handshakes,
+                max_pending_handshakes_per_ip=self.limits.max_pending_handshakes_per_ip,
+                handshake_timeout_secs=self.limits.handshake_timeout_secs,
                 reuse_port=reuse_port,
             ),
             sockets=shared_port.sockets if shared_port else (),

@@ -23,6 +23,7 @@ from voicewire.sessions.worker import YIELD_SECS, Worker
 from voicewire.sessions.workers import check_workers, run_workers
 from voicewire.transports import WebsocketServerParams
 from voicewire.transports.sockets import adopt_socket, bind_sockets
+from voicewire.transports.tls import load_context
 from voicewire.transports.websocket import listener_settings
 
 DRAIN_SECS = 10.0
@@ -108,6 +109,8 @@ def serve(
         run_server(server, drain_secs, on_ready, notifier)
         return
     settings = listener_settings(params)
+    if settings.tls is not None:
+        load_context(settings.tls)  # What is wrong with it is better told once than by each worker.
     for sock in given:
         adopt_socket(sock, settings)
     serve_worker.is_queue_kept = bool(given)

@@ -11,6 +11,7 @@ from voicewire.transports.params import (
     WebsocketServerParams,
 )
 from voicewire.transports.stats import TransportStats
+from voicewire.transports.tls import TLSFiles
 from voicewire.transports.websocket_client import WebsocketClientTransport
 from voicewire.transports.websocket_server import WebsocketServerTransport
 
@@ -21,6 +22,7 @@ __all__ = [
     "HandshakeRequest",
     "Identity",
     "Rejection",
+    "TLSFiles",
     "TransportParams",
     "TransportStats",
     "WebsocketClientParams",

@@ -28,8 +28,6 @@ DEAD_PEER_GRACE_SECS = 1.0
 ABNORMAL_CLOSURE = 1006
 INTERNAL_ERROR = 1011
 PING_TIMEOUT = "ping timeout"
-
-PING_TIMEOUT = "ping timeout"
 """What a peer is told, should it hear it, that gave no sign of life."""
 
 

@@ -14,10 +14,12 @@ from voicewire.transports.handshake import (
     HEAD_END,
     BadHandshakeError,
     HandshakeRequest,
+    Headers,
     Rejection,
     parse_head,
 )
 from voicewire.transports.origins import origin_refusal
+from voicewire.transports.proxies import caller_behind
 from voicewire.transports.upgrade import Upgrade
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class FrontDoor(asyncio.Protocol):
     """
 
     def __init__(self, listener: "Listener") -> None:
+        self.ip = ""
         self._listener = listener
         self._settings = listener.settings
         self._buffer = bytearray()
@@ -49,12 +52,16 @@ class FrontDoor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast: uvloop's transports are not derived from asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
+        self.ip = self._remote_address()[0]
         self._listener.door_opened(self)
         self._deadline = self._listener.clock.call_later(
             self._settings.handshake_timeout_secs, self._deadline_passed
         )
         if self._listener.num_pending_handshakes > self._settings.max_pending_handshakes:
             self._refuse(Rejection(503, "too many handshakes at once", {"Retry-After": "1"}))
+        elif self._listener.is_crowded_by(self.ip):
+            why = "too many handshakes at once from your address"
+            self._refuse(Rejection(429, why, {"Retry-After": "1"}))
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -98,7 +105,7 @@ class FrontDoor(asyncio.Protocol):
             self._refuse(upgrade.rejection)
             return
         try:
-            request = parsed.to_handshake_request(self._remote_address())
+            request = parsed.to_handshake_request(self._caller_address(parsed.headers))
         except BadHandshakeError as exc:
             self._refuse(Rejection(400, str(exc)))
             return
@@ -213,6 +220,15 @@ class FrontDoor(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _caller_address(self, headers: Headers) -> tuple[str, int]:
+        """Return who calls, through a proxy or not; the port behind a proxy is not known."""
+        address = self._remote_address()
+        forwarded_for = headers.get("x-forwarded-for")
+        if forwarded_for is None:
+            return address
+        caller = caller_behind(address[0], forwarded_for, self._settings.trusted_proxies)
+        return address if caller == address[0] else (caller, 0)
 
     def _remote_address(self) -> tuple[str, int]:
         peer = self._transport and self._transport.get_extra_info("peername")

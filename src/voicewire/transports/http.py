@@ -1,19 +1,21 @@
 """What the port answers to plain HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.transports.connect import ConnectEndpoint
 from voicewire.transports.pages import page_routes
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.providers import StartEndpoint
+from voicewire.transports.proxies import Network, caller_behind
 
 
 def make_http_app(
@@ -60,7 +62,22 @@ def make_http_app(
         routes.append(Route(f"{path}/start", endpoint.answer, methods=["GET", "POST"]))
     if params.talk_page:
         routes += page_routes()
-    return Starlette(routes=routes, exception_handlers={HTTPException: _explain})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _explain})
+    return _behind_proxies(app, params.trusted_proxies) if params.trusted_proxies else app
+
+
+def _behind_proxies(app: ASGIApp, trusted: Sequence[Network]) -> ASGIApp:
+    """Let an application see who calls through a proxy."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["client"] is not None:
+            proxy, port = scope["client"]
+            forwarded_for = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+            caller = caller_behind(proxy, forwarded_for, trusted)
+            scope = {**scope, "client": (caller, port if caller == proxy else 0)}
+        await app(scope, receive, send)
+
+    return call
 
 
 async def _healthz(_: Request) -> JSONResponse:

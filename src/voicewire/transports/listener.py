@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from voicewire.transports.front_door import FrontDoor
 from voicewire.transports.gate import Admission
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.origins import is_loopback
+from voicewire.transports.proxies import is_within
 from voicewire.transports.settings import ListenerSettings
 from voicewire.transports.sockets import adopt_socket, bind_sockets
+from voicewire.transports.tls import Certificate
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -99,9 +102,11 @@ class Listener:
         self._given = list(sockets)
         self._accept_delay_secs = accept_delay_secs
         self._sockets: list[socket.socket] = []
+        self._certificate: Certificate | None = None
         self._acceptors: list[Acceptor] = []
         self._servers: list[asyncio.Server] = []
         self._doors: set[FrontDoor] = set()
+        self._crowd: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,7 +120,8 @@ class Listener:
         host = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(  # noqa: S104
             self.host, self.host
         )
-        return f"ws://{f'[{host}]' if ':' in host else host}:{self._port}"
+        scheme = "ws" if self.settings.tls is None else "wss"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._port}"
 
     @property
     def num_pending_handshakes(self) -> int:
@@ -126,11 +132,13 @@ class Listener:
 
         Raises:
             AddressInUseError: Somebody else listens there.
-            ConfigurationError: The host is no address of this machine, or a socket that was given
-                does not listen.
+            ConfigurationError: The host is no address of this machine, a socket that was given
+                does not listen, or the certificate cannot be used.
         """
         if self._sockets:
             raise RuntimeError("the listener is bound already")
+        if self.settings.tls is not None:
+            self._certificate = Certificate(self.settings.tls, clock=self.clock)
         for sock in self._given:
             adopt_socket(sock, self.settings)
         self._sockets = self._given or bind_sockets(self.host, self._port, self.settings)
@@ -156,7 +164,7 @@ class Listener:
     async def _accept_from(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         delay_secs = self._accept_delay_secs
-        if delay_secs is None:
+        if delay_secs is None and self._certificate is None:
             server = await loop.create_server(
                 lambda: FrontDoor(self), sock=sock, backlog=self.settings.backlog
             )
@@ -168,12 +176,20 @@ class Listener:
             add_reader=loop.add_reader,
             remove_reader=loop.remove_reader,
             on_accepted=self._accepted,
-            delay_secs=lambda: delay_secs(len(self._doors) + len(self._tasks)),
+            delay_secs=lambda: delay_secs(self._num_at_the_door) if delay_secs else 0.0,
         )
         self._acceptors.append(acceptor)
         acceptor.start()
 
+    @property
+    def _num_at_the_door(self) -> int:
+        return len(self._doors) + len(self._tasks)
+
     def _accepted(self, accepted: socket.socket) -> None:
+        if self._certificate is not None and not self._has_room_for(accepted):
+            accepted.close()  # Nothing can be said before TLS is agreed on.
+            return
+
         def close_if_cancelled(task: asyncio.Task[None]) -> None:
             if task.cancelled():
                 accepted.close()
@@ -181,12 +197,29 @@ class Listener:
         self.spawn(self._open_door(accepted)).add_done_callback(close_if_cancelled)
 
     async def _open_door(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            loop = asyncio.get_running_loop()
-            await loop.connect_accepted_socket(lambda: FrontDoor(self), accepted)
+            if self._certificate is None:
+                await loop.connect_accepted_socket(lambda: FrontDoor(self), accepted)
+            else:
+                await loop.connect_accepted_socket(
+                    lambda: FrontDoor(self),
+                    accepted,
+                    ssl=self._certificate.context(),
+                    ssl_handshake_timeout=self.settings.handshake_timeout_secs,
+                    ssl_shutdown_timeout=self.settings.connection.close_timeout_secs,
+                )
         except OSError as exc:
             logger.info("a caller has left at the door: %s", exc)
             accepted.close()
+
+    def _has_room_for(self, accepted: socket.socket) -> bool:
+        try:
+            ip = str(accepted.getpeername()[0])
+        except OSError:  # They have left.
+            return False
+        is_full = self._num_at_the_door >= self.settings.max_pending_handshakes
+        return not is_full and not self.is_crowded_by(ip)
 
     def leave_port(self) -> None:
         """Accept nobody more; what has been accepted goes on."""
@@ -235,9 +268,24 @@ class Listener:
 
     def door_opened(self, door: FrontDoor) -> None:
         self._doors.add(door)
+        self._crowd[door.ip] += 1
 
     def door_closed(self, door: FrontDoor) -> None:
-        self._doors.discard(door)
+        if door in self._doors:
+            self._doors.discard(door)
+            self._crowd[door.ip] -= 1
+            if not self._crowd[door.ip]:
+                del self._crowd[door.ip]
+
+    def is_crowded_by(self, ip: str) -> bool:
+        """Return whether one address has more pending handshakes than it may."""
+        limit = self.settings.max_pending_handshakes_per_ip
+        return (
+            limit is not None
+            and self._crowd[ip] > limit
+            and not is_loopback(ip)
+            and not is_within(ip, self.settings.trusted_proxies)
+        )
 
     def spawn(self, admission: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run an asynchronous admission; `close` cancels what is still running."""

@@ -14,6 +14,8 @@ from voicewire.serializers.dialects import all_dialects
 from voicewire.transports.connect import ConnectHook
 from voicewire.transports.gate import is_coroutine_function
 from voicewire.transports.identity import Authenticate
+from voicewire.transports.proxies import Network
+from voicewire.transports.tls import TLSFiles
 from voicewire.vad import VADAnalyzer
 
 logger = logging.getLogger(__name__)
@@ -152,6 +154,10 @@ class WebsocketServerParams(WebsocketParams):
             the server is on it too, and clients that are no browsers. On a loopback host such as
             "localhost", None lets in only pages that call the server by a loopback name, against
             DNS rebinding: behind a reverse proxy, name the pages.
+        trusted_proxies: Addresses and networks of reverse proxies, such as `["10.0.0.0/8"]`. Only
+            theirs is the `X-Forwarded-For` that says who calls.
+        tls: The server's certificate, `TLSFiles(certificate=..., key=...)`: the port speaks TLS,
+            so callers connect by `wss://` and pages are at `https://`. None speaks none.
         tcp_congestion_control: The kernel's algorithm of this name; None leaves the choice to the
             kernel. `"bbr"` keeps sound going on networks that lose packets. Linux only.
         permessage_deflate: Whether messages are compressed for clients that offer it (RFC 7692). It
@@ -174,6 +180,8 @@ class WebsocketServerParams(WebsocketParams):
     rtvi: RTVIParams | None = Field(default_factory=RTVIParams)
     on_second_client: Literal["replace", "reject"] = "replace"
     allowed_origins: list[str] | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    tls: TLSFiles | None = None
     tcp_congestion_control: str | None = None
     permessage_deflate: bool = False
     talk_page: bool = True

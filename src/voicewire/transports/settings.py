@@ -4,6 +4,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from voicewire.transports.proxies import Network
+from voicewire.transports.tls import TLSFiles
+
 
 class ConnectionSettings(BaseModel):
     """What one WebSocket connection may take, and how long it may be silent.
@@ -59,6 +62,12 @@ class ListenerSettings(BaseModel):
     programs without an `Origin`.
     """
 
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks whose `X-Forwarded-For` tells who calls; nobody else's is believed."""
+
+    tls: TLSFiles | None = None
+    """The certificate; None speaks no TLS."""
+
     subprotocols: tuple[str, ...] = ()
     """WebSocket subprotocols in order of preference; a client that offers none gets none."""
 
@@ -77,6 +86,10 @@ class ListenerSettings(BaseModel):
 
     max_pending_handshakes: int = Field(default=2048, gt=0)
     """More sockets than this without an answered handshake are refused with 503."""
+
+    max_pending_handshakes_per_ip: int | None = Field(default=64, gt=0)
+    """More of them from one address are refused with 429. Loopback and `trusted_proxies`, behind
+    which many callers may be, have no such limit."""
 
     max_connections: int = Field(default=10_000, gt=0)
     """More open WebSocket connections than this are refused with 503."""

@@ -390,23 +390,20 @@ def connection_settings(params: WebsocketParams) -> ConnectionSettings:
     )
 
 
-def listener_settings(
-    params: WebsocketServerParams, *, max_connections: int | None = None, reuse_port: bool = False
-) -> ListenerSettings:
-    """Return what `params` say about the port and its connections."""
-    settings = ListenerSettings(
+def listener_settings(params: WebsocketServerParams, **others: Any) -> ListenerSettings:
+    """Return what `params`, and other settings, say about the port and its connections."""
+    return ListenerSettings(
         allowed_origins=params.allowed_origins,
+        trusted_proxies=params.trusted_proxies,
+        tls=params.tls,
         subprotocols=tuple(
             each.subprotocol for each in params.dialects.values() if each.subprotocol
         ),
-        reuse_port=reuse_port,
         tcp_congestion_control=params.tcp_congestion_control,
         permessage_deflate=params.permessage_deflate,
         connection=connection_settings(params),
+        **others,
     )
-    if max_connections is None:
-        return settings
-    return settings.model_copy(update={"max_connections": max_connections})
 
 
 MAX_PORT = 65_535
