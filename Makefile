@@ -8,6 +8,7 @@
 #   make reload-test                renew the workers of a server under 100 live calls
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
 #   make bench QUICK=1              the same in ten minutes, to see whether it works
+#   make audit                      look for secrets in the files, and for known faults in what is installed
 #   make fuzz                       feed what strangers can reach with what they should not send
 #   make simulate                   thousands of callers of all kinds, in simulated time
 
@@ -29,7 +30,7 @@ NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check conformance web reload-test bench fuzz simulate clean
+.PHONY: help serve test check conformance web reload-test bench audit fuzz simulate clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,6 +69,13 @@ bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, 
 	@BENCH_COMMAND='make bench$(if $(QUICK), QUICK=1)$(if $(filter-out 5,$(ROUNDS)), ROUNDS=$(ROUNDS))$(if $(ARGS), ARGS="$(ARGS)")' \
 		$(BIN)/python -m benchmarks.side_by_side --rounds $(ROUNDS) $(if $(QUICK),--quick) $(ARGS)
 
+audit: $(VENV)/.ready-to-audit  ## Look for secrets, and for dependencies with known faults.
+	$(SAY) 'Looking for secrets that .secrets.baseline does not name as examples'
+	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+	$(SAY) 'Asking PyPI for known faults of what uv.lock names'
+	@$(UV) export --quiet --frozen --all-extras --no-dev --no-emit-project --no-hashes --output-file $(VENV)/requirements.txt
+	@$(BIN)/pip-audit --no-deps --disable-pip --strict --requirement $(VENV)/requirements.txt
+
 fuzz: $(VENV)/.ready-to-fuzz  ## Fuzz each target for SECS=60; ARGS="twilio port" names some.
 	$(SAY) 'Fuzzing; inputs that crash stay in .fuzz'
 	@$(BIN)/python -m fuzz --secs $(SECS) $(ARGS)
@@ -102,6 +110,10 @@ $(VENV)/.ready-to-test: $(VENV)/.made pyproject.toml uv.lock tests/peer/requirem
 	@$(BIN)/python scripts/make_browser_env.py
 	$(SAY) 'Getting the Autobahn test suite, for the tests of the WebSocket protocol'
 	@$(BIN)/python scripts/make_conformance_env.py --if-possible
+	@touch $@
+
+$(VENV)/.ready-to-audit: $(VENV)/.ready-to-serve
+	@$(SYNC) --group audit
 	@touch $@
 
 $(VENV)/.ready-to-fuzz: $(VENV)/.ready-to-test
