@@ -98,12 +98,31 @@ async def test_of_many_pings_only_the_latest_are_answered() -> None:
     assert bytes(transport.written) == b"".join(pongs)
 
 
+async def test_a_flood_of_pings_is_read_at_the_speed_of_a_hundred_a_second() -> None:
+    clock = VirtualClock()
+    connection, transport, recorder = await started(clock=clock)
+    ping = client_frame(Opcode.PING, b"")
+    connection.data_received(ping * 100 + binary(b"heard"))
+    await turn()
+    assert transport.is_reading()
+    num_sent, began_at = 100, clock.now()
+    while clock.now() - began_at < 20.0:
+        if transport.is_reading():
+            connection.data_received(ping * 100)
+            num_sent += 100
+        await turn()
+        clock.advance(0.1)
+    assert 2500 <= num_sent <= 3200
+    assert connection.is_open
+    assert b"heard" in recorder.messages
+
+
 async def test_a_peer_that_asks_but_never_listens_is_not_read_any_more() -> None:
     connection, transport, recorder = await started(drains=False)
     ping = client_frame(Opcode.PING, bytes(125))
     reads = 0
     while transport.is_reading():
-        connection.data_received(ping * 500)
+        connection.data_received(ping * MAX_PENDING_PONGS)
         await turn()
         reads += 1
         assert reads < 1000

@@ -194,18 +194,15 @@ async def test_a_flood_of_pings_by_a_client_that_never_reads_stays_bounded() -> 
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
         flood = client_frame(Opcode.PING, bytes(125)) * 1000
         highest = 0
-        # What the kernels hold between the two, and then nothing moves any more.
-        for _ in range(2000):
-            if peer.writer.transport.get_write_buffer_size() < 1_000_000:
-                peer.write(flood)
-            await asyncio.sleep(0)
-            highest = max(highest, connection.num_buffered_bytes)
-            if connection.is_writing_paused:
-                break
+        # Until what the kernels hold between the two is full, and nothing moves any more.
+        while peer.writer.transport.get_write_buffer_size() < 1_000_000:
+            peer.write(flood)
+            for _ in range(10):
+                await asyncio.sleep(0)
+                highest = max(highest, connection.num_buffered_bytes)
         received = connection.num_bytes_received
         for _ in range(50):
             await asyncio.sleep(0)
-        assert connection.is_writing_paused
         assert highest < 200_000
         assert connection.num_bytes_received - received < 300_000
 

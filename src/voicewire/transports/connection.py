@@ -12,6 +12,7 @@ from voicewire.errors import SessionClosed
 from voicewire.transports.engine import WebSocketEngine
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.identity import Identity
+from voicewire.transports.intake import Intake
 from voicewire.transports.liveness import Liveness
 from voicewire.transports.receiver import MessageReceiver as MessageReceiver
 from voicewire.transports.settings import ConnectionSettings
@@ -21,6 +22,11 @@ logger = logging.getLogger(__name__)
 
 REST_SIGN_SECS = 0.5
 """How often a peer of which nothing is read counts as heard of: its pongs cannot be."""
+
+PING_SECS = 0.01
+PINGS_AHEAD_SECS = 10.0
+"""A peer may send a thousand pings and pongs at once, and then as many as these say; of one that
+sends more nothing is read until they are due."""
 
 DEAD_PEER_GRACE_SECS = 1.0
 """What a peer that answered no ping gets for answering our close."""
@@ -89,6 +95,7 @@ class Connection(asyncio.Protocol):
             write=transport.write,
             end_writing=self._end_writing,
             closing=self._closing,
+            pinged=self._was_pinged,
         )
         self._on_lost = on_lost
         self._receiver: MessageReceiver | None = None
@@ -98,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._is_reading = True
         self._is_resting = False
         self._rests_until = 0.0
+        self._pings = Intake(PINGS_AHEAD_SECS, now=self._now())
         self._watchdog = Watchdog(
             clock,
             Liveness(self._settings.ping_interval_secs, self._settings.ping_timeout_secs),
@@ -267,6 +275,11 @@ class Connection(asyncio.Protocol):
             self._receiver.message_received(message)  # type: ignore[union-attr]  # open: started
         except Exception as exc:  # noqa: BLE001 - it is logged with its traceback
             self._receiver_failed(exc)
+
+    def _was_pinged(self) -> None:
+        rest_secs = self._pings.take(PING_SECS, now=self._now())
+        if rest_secs > 0.0:
+            self.rest(rest_secs)
 
     def _wake(self) -> None:
         now = self._now()

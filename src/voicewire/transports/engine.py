@@ -59,6 +59,7 @@ class WebSocketEngine:
         write: Callable[[bytes], None],
         end_writing: Callable[[], None],
         closing: Callable[[], None],
+        pinged: Callable[[], None],
     ) -> None:
         """Take over an open protocol.
 
@@ -69,6 +70,7 @@ class WebSocketEngine:
             write: Takes bytes for the peer.
             end_writing: Nothing more will be written.
             closing: Called once, when either side has begun to close.
+            pinged: Called for each ping and pong.
         """
         self.is_open = True
         self._protocol = protocol
@@ -77,6 +79,7 @@ class WebSocketEngine:
         self._write = write
         self._end_writing = end_writing
         self._closing = closing
+        self._pinged = pinged
         is_client = protocol.side is Side.CLIENT
         # What is masked or compressed is the parser's to write.
         self._is_plain = not is_client and not protocol.extensions
@@ -218,6 +221,8 @@ class WebSocketEngine:
                 self._deliver_checked(frame.data, is_text=is_text)
             else:
                 self._assembler.begin(bytes(frame.data), is_text=is_text)
+        elif opcode is Opcode.PING or opcode is Opcode.PONG:
+            self._pinged()
         elif opcode is Opcode.CONT:
             try:
                 message = self._assembler.go_on(bytes(frame.data), is_last=frame.fin)
