@@ -1,18 +1,15 @@
 """A client that loses its connection and comes back, over real sockets."""
 
 import asyncio
-import json
-from types import TracebackType
-from typing import Any, Self
 
 import numpy as np
 import pytest
-from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.sessions.resuming import PACKET, RATE, ResumingClient
 from tests.sessions.serving import run_pipeline, voice_server
-from tests.transports.client import Recorder, eventually, json_message
+from tests.transports.client import Recorder, eventually
 from voicewire import (
     Frame,
     FrameDirection,
@@ -27,129 +24,7 @@ from voicewire.sessions import Limits, SessionTransport
 
 pytestmark = pytest.mark.anyio
 
-RATE = 16_000
-PACKET = 320
-"""Samples."""
-
 KEYS = {"ada": "ada-0123456789-0123456789", "bob": "bob-0123456789-0123456789"}
-
-
-class ResumingClient:
-    """A client as the page on RTVI describes it; nothing of it is voicewire's.
-
-    Attributes:
-        bot_audio: The samples that have come, in order.
-        told: The messages that have come.
-    """
-
-    def __init__(self, url: str, *, shows: str = "") -> None:
-        self.bot_audio: list[int] = []
-        self.told: list[dict[str, Any]] = []
-        self.token = ""
-        self.url = url
-        self.headers = {"Authorization": f"Bearer {shows}"} if shows else {}
-        self.num_received = 0
-        self.sent: list[bytes] = []
-        self.is_in_time = asyncio.Event()
-        self.close_code: int | None = None
-        self.socket: Socket | None = None
-        self._sockets: list[Socket] = []
-        self._readers: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Self:
-        await self._connect("")
-        hello = {"version": "2.1.0", "voicewire": {"flush": True, "resume": True}}
-        await self.ask("client-ready", hello)
-        await eventually(lambda: self.token)
-        await eventually(lambda: self.of("bot-ready"))
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for socket in self._sockets:
-            await socket.close()
-        await asyncio.gather(*self._readers)
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [each for each in self.told if each["type"] == kind]
-
-    async def ask(self, kind: str, data: Any = None) -> None:
-        content = {"label": "rtvi-ai", "type": kind, "id": "m1", "data": data}
-        await self.send(json_message(json.dumps(content)))
-
-    async def send(self, message: bytes) -> None:
-        """Send a message, now or when the connection is there again."""
-        self.sent.append(message)
-        if self.socket is not None:
-            try:
-                await self.socket.send(message)
-            except ConnectionClosed:
-                self.socket = None
-
-    async def speak(self, first: int, num_packets: int) -> None:
-        """Say samples that count up from `first`."""
-        for at in range(first, first + num_packets * PACKET, PACKET):
-            pcm = np.arange(at, at + PACKET).astype("<i2").tobytes()
-            audio = proto.AudioRawFrame(audio=pcm, sample_rate=RATE, num_channels=1)
-            await self.send(proto.Frame(audio=audio).SerializeToString())
-            await asyncio.sleep(0.005)
-
-    def lose_connection(self) -> None:
-        """Lose it as a network does: no goodbye, and what was on its way is gone."""
-        assert self.socket is not None
-        self.socket.transport.abort()
-        self.socket = None
-
-    async def come_back(self, *, token: str | None = None) -> None:
-        """Connect by the token and repeat what the server has not got."""
-        await self._connect(f"/?resume={token or self.token}&received={self.num_received}")
-        self.is_in_time.clear()
-        async with asyncio.timeout(5.0):
-            await self.is_in_time.wait()
-
-    async def _connect(self, target: str) -> None:
-        self.close_code = None
-        socket = await connect(
-            f"{self.url}{target}",
-            additional_headers=self.headers,
-            compression=None,
-            proxy=None,
-        )
-        if not target:
-            self.socket = socket
-        self._sockets.append(socket)
-        self._readers.append(asyncio.create_task(self._read(socket)))
-
-    async def _read(self, socket: Socket) -> None:
-        try:
-            async for message in socket:
-                assert isinstance(message, bytes)
-                await self._take(proto.Frame.FromString(message), socket)
-        except ConnectionClosed:
-            pass
-        if socket is self._sockets[-1]:
-            self.close_code = socket.close_code
-            self.is_in_time.set()
-
-    async def _take(self, frame: proto.Frame, socket: Socket) -> None:
-        if frame.WhichOneof("frame") == "audio":
-            self.bot_audio += np.frombuffer(frame.audio.audio, "<i2").tolist()
-        else:
-            content = json.loads(frame.message.data)
-            if content["type"] == "vw-resume":  # The one message that does not count.
-                self.token = content["data"]["token"]
-                if self.socket is None:
-                    for each in self.sent[content["data"]["received"] :]:
-                        await socket.send(each)
-                    self.socket = socket
-                self.is_in_time.set()
-                return
-            self.told.append(content)
-        self.num_received += 1
 
 
 class Counter(InlineProcessor):

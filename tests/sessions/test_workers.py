@@ -73,7 +73,9 @@ from voicewire.sessions.worker import Worker
 
 if __name__ == "__main__":
     file, used = SharedPlaces.create(Limits()), SharedUsedTokens.create()
-    worker = WorkerProcess(print, lambda pipe: Worker(1, 1, [], file, used, pipe), 1)
+    worker = WorkerProcess(
+        print, lambda pipe, channel: Worker(1, 1, [], file, used, pipe, channel, b""), 1
+    )
     status = pathlib.Path(f"/proc/{worker.pid}/status").read_text()
     worker.kill()
     worker.bury()

@@ -3,11 +3,13 @@
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection as Pipe
 
+from voicewire.sessions.fellows import open_channel
 from voicewire.sessions.worker import BLOCKED_SIGNALS, Worker, work
 
 SPAWN = get_context("spawn")
@@ -25,25 +27,33 @@ class WorkerProcess:
 
     Args:
         serve: What it runs.
-        make_worker: Makes what it knows of itself, given its end of the pipe.
+        make_worker: Makes what it knows of itself, given its ends of the pipe and the channel.
         number: Its own.
 
     Attributes:
         number: From 1; no other worker has or had it.
         pipe: Where it tells that it lets callers in; None once it has closed that.
+        channel: Where it hands over sockets, and gets them; None once it has closed that.
         has_said_ready: Whether it has.
     """
 
     def __init__(
-        self, serve: Callable[[Worker], None], make_worker: Callable[[Pipe], Worker], number: int
+        self,
+        serve: Callable[[Worker], None],
+        make_worker: Callable[[Pipe, socket.socket], Worker],
+        number: int,
     ) -> None:
         self.number = number
         self.has_said_ready = False
         self.started_at = time.monotonic()
         self.pipe: Pipe | None
         self.pipe, theirs = SPAWN.Pipe()
+        self.channel: socket.socket | None
+        self.channel, their_channel = open_channel()
         self._process = SPAWN.Process(
-            target=work, args=(serve, make_worker(theirs)), name=f"voicewire-{number}"
+            target=work,
+            args=(serve, make_worker(theirs, their_channel)),
+            name=f"voicewire-{number}",
         )
         # The first start in a process starts this too, and that lets the signals through again.
         resource_tracker.ensure_running()
@@ -53,6 +63,7 @@ class WorkerProcess:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_SIGNALS)
         theirs.close()
+        their_channel.close()
 
     @property
     def pid(self) -> int:
@@ -90,6 +101,12 @@ class WorkerProcess:
         """Whether `hear` would return at once."""
         return self.pipe is not None and self.pipe.poll()
 
+    def close_channel(self) -> None:
+        """Hand over nothing more to it, nor from it."""
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+
     def kill(self) -> None:
         """End it, if it has not ended."""
         self._process.kill()
@@ -99,6 +116,7 @@ class WorkerProcess:
         self._process.join()
         code = self._process.exitcode
         self._process.close()
+        self.close_channel()
         if self.pipe is not None:
             self.pipe.close()
             self.pipe = None

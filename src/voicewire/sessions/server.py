@@ -28,6 +28,7 @@ from voicewire.transports.resumable import (
     CLOSE_NOT_RESUMABLE,
     ResumableConnection,
     ResumeTokens,
+    make_token,
 )
 from voicewire.transports.websocket import check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
@@ -106,6 +107,7 @@ class VoiceServer(Listening):
         self._prepare = prepare
         self._clock = clock or MonotonicClock()
         self._places = places or LocalPlaces(self.limits)
+        fellows = self._fellows = shared_port.fellows if shared_port else None
         self._listener = Listener(
             host=host,
             port=port,
@@ -123,9 +125,10 @@ class VoiceServer(Listening):
             ),
             sockets=shared_port.sockets if shared_port else (),
             accept_delay_secs=shared_port.accept_delay_secs if shared_port else None,
+            hand_over=self._hand_over if fellows else None,
         )
         self._is_queue_kept = shared_port is not None and shared_port.is_queue_kept
-        self._resume_tokens = ResumeTokens()
+        self._resume_tokens = ResumeTokens(fellows.make_token if fellows else make_token)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
         self._num_started = 0
@@ -173,6 +176,8 @@ class VoiceServer(Listening):
                 await self._prepare()
             if not self._is_stopping:
                 await self._listener.start()
+                if self._fellows is not None:
+                    self._fellows.listen(self._listener.take)
         except BaseException:
             await self._listener.close()
             raise
@@ -195,6 +200,8 @@ class VoiceServer(Listening):
             for session in self.sessions:
                 session.go_away(within_secs=drain_secs)
             await self._wait_for_sessions(drain_secs)
+        if self._fellows is not None:
+            self._fellows.close()
         await self._listener.close()
         for session in self.sessions:
             session.cancel(EndReason.DRAIN_TIME_UP if drain_secs > 0 else EndReason.SERVER_STOPPED)
@@ -290,6 +297,16 @@ class VoiceServer(Listening):
             return connection
         return ResumableConnection(
             connection, self._resume_tokens, clock=self._clock, window_secs=window_secs
+        )
+
+    def _hand_over(self, request: HandshakeRequest, fd: int, said: bytes) -> bool:
+        """Give a client that comes back to the process that it left, if that is another."""
+        token = request.query.get(RESUME)
+        return (
+            token is not None
+            and self._fellows is not None
+            and self._resume_tokens.find(token) is None
+            and self._fellows.hand_over(token, fd, said)
         )
 
     def _resume(self, connection: Connection) -> None:

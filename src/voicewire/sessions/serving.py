@@ -272,7 +272,9 @@ class _WorkerServer:
             limits=self._limits,
             prepare=self._prepare,
             places=places,
-            shared_port=SharedPort(worker.sockets, self.is_queue_kept, accept_delay_secs),
+            shared_port=SharedPort(
+                worker.sockets, self.is_queue_kept, accept_delay_secs, worker.fellows()
+            ),
         )
         run_server(server, self._drain_secs, worker=worker, reload_secs=self._reload_secs)
 

@@ -4,6 +4,8 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from voicewire.sessions.fellows import Fellows
+
 
 @dataclass(frozen=True)
 class SharedPort:
@@ -15,8 +17,10 @@ class SharedPort:
             answer them, as with systemd, which starts the next server. Otherwise they are told.
         accept_delay_secs: How long to leave the next caller to other processes, given how many are
             at this one's door; None where there are no others.
+        fellows: The other processes, where there are any, for their clients who come back.
     """
 
     sockets: Sequence[socket.socket]
     is_queue_kept: bool = False
     accept_delay_secs: Callable[[int], float] | None = None
+    fellows: Fellows | None = None

@@ -6,13 +6,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 
 from voicewire.auth.used_tokens import share_used_tokens
 from voicewire.errors import VoicewireError
+from voicewire.sessions.fellows import Fellows
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import SharedPlaces
+from voicewire.sessions.postmark import Postmark
 from voicewire.shared_file import SharedFile
 
 ALONE_SECS = 30.0
@@ -41,6 +43,8 @@ class Worker:
         places_file: The file of the places that all share.
         used_tokens: The file of the one-time tokens that one of them has seen.
         to_supervisor: Tells that callers are let in, or why not.
+        channel: Where sockets come and go that are another worker's.
+        key: What all workers have in common, and nobody else.
         alone_secs: How long it may take to end when its supervisor is gone.
         on_retire: Called, in another thread, when another worker has taken this one's seat.
     """
@@ -51,12 +55,18 @@ class Worker:
     places_file: SharedFile
     used_tokens: SharedFile
     to_supervisor: Pipe
+    channel: socket.socket
+    key: bytes = field(repr=False)
     alone_secs: float = ALONE_SECS
     on_retire: Callable[[], object] | None = None
 
     def places(self, limits: Limits) -> SharedPlaces:
         """Return this worker's view of the places."""
         return SharedPlaces(self.places_file, limits, worker=self.number)
+
+    def fellows(self) -> Fellows:
+        """Return the other workers."""
+        return Fellows(self.channel, Postmark(self.key, self.number))
 
     def tell_ready(self, url: str) -> None:
         """Tell that callers are let in."""

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import pickle
+import secrets
 import signal
 import socket
 import threading
@@ -14,6 +15,7 @@ from multiprocessing.connection import wait
 
 from voicewire.auth.used_tokens import SharedUsedTokens
 from voicewire.errors import ConfigurationError, WorkerError
+from voicewire.sessions.fellows import forward
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import SharedPlaces
 from voicewire.sessions.seat import Seat, WorkerProcess
@@ -96,6 +98,7 @@ class _Supervisor:
         self._places_file = SharedPlaces.create(limits)
         self._places = SharedPlaces(self._places_file, limits, worker=0)
         self._used_tokens = SharedUsedTokens.create()
+        self._key = secrets.token_bytes(32)
         self._drain_secs = drain_secs
         self._on_ready = on_ready
         self._notifier = notifier
@@ -134,11 +137,18 @@ class _Supervisor:
         self._num_started += 1
         number = self._num_started
 
-        def make_worker(pipe: Pipe) -> Worker:
-            alone_secs = self._drain_secs + ALONE_SECS
-            count = len(self._seats)
-            files = (self._places_file, self._used_tokens)
-            return Worker(number, count, self._sockets, *files, pipe, alone_secs)
+        def make_worker(pipe: Pipe, channel: socket.socket) -> Worker:
+            return Worker(
+                number,
+                count=len(self._seats),
+                sockets=self._sockets,
+                places_file=self._places_file,
+                used_tokens=self._used_tokens,
+                to_supervisor=pipe,
+                channel=channel,
+                key=self._key,
+                alone_secs=self._drain_secs + ALONE_SECS,
+            )
 
         return WorkerProcess(self._serve, make_worker, number)
 
@@ -169,8 +179,9 @@ class _Supervisor:
         """Wait for a signal, a message, a death, or the time of a start or a kill."""
         processes = self._processes()
         pipes = {each.pipe: each for each in processes if each.pipe is not None}
+        channels = {each.channel: each for each in processes if each.channel is not None}
         sentinels = {each.sentinel: each for each in processes}
-        ready = wait([wake_up, *pipes, *sentinels], timeout=self._timeout_secs())
+        ready = wait([wake_up, *pipes, *channels, *sentinels], timeout=self._timeout_secs())
         if self._notifier.alive_every_secs is not None:
             self._notifier.alive()
         if wake_up in ready:
@@ -181,6 +192,8 @@ class _Supervisor:
                 self._died(sentinels[each])
             elif isinstance(each, Pipe):
                 self._hear(pipes[each])
+            elif isinstance(each, socket.socket):
+                self._forward(channels[each])
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_all()
 
@@ -209,6 +222,14 @@ class _Supervisor:
                 self._notifier.ready()
                 if self._on_ready is not None:
                     self._on_ready(said)
+
+    def _forward(self, worker: WorkerProcess) -> None:
+        """Bring the socket of a client that has come back to the worker that it left."""
+        if worker.channel is not None:
+            processes = self._processes()
+            takers = {each.number: each.channel for each in processes if each.channel is not None}
+            if not forward(worker.channel, takers):
+                worker.close_channel()
 
     def _seat_successor(self, worker: WorkerProcess) -> None:
         for seat in self._seats:

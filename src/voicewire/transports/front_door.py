@@ -36,11 +36,24 @@ class FrontDoor(asyncio.Protocol):
 
     It holds at most a request head and what one read brings behind it, and it is gone when the
     handshake deadline has passed, however slowly the bytes trickle in.
+
+    Args:
+        listener: Whose door it is.
+        said: What another process has read of the socket; None where it has come here.
+        refusal: What is to be answered, whatever the request is.
     """
 
-    def __init__(self, listener: "Listener") -> None:
+    def __init__(
+        self,
+        listener: "Listener",
+        *,
+        said: bytes | None = None,
+        refusal: Rejection | None = None,
+    ) -> None:
         self.ip = ""
         self._listener = listener
+        self._said = said
+        self._refusal = refusal
         self._settings = listener.settings
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -62,6 +75,11 @@ class FrontDoor(asyncio.Protocol):
         elif self._listener.is_crowded_by(self.ip):
             why = "too many handshakes at once from your address"
             self._refuse(Rejection(429, why, {"Retry-After": "1"}))
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        elif self._said is not None:
+            # Not at once: uvloop starts to read when this returns, whoever has told it to pause.
+            asyncio.get_running_loop().call_soon(self._hear_what_was_said, self._said)
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -90,6 +108,10 @@ class FrontDoor(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _hear_what_was_said(self, said: bytes) -> None:
+        if self._transport is not None:
+            self.data_received(said)
+
     def _head_received(self, head: bytes) -> None:
         parsed = parse_head(head)
         if parsed is None or not parsed.is_websocket_upgrade:
@@ -109,6 +131,8 @@ class FrontDoor(asyncio.Protocol):
         except BadHandshakeError as exc:
             self._refuse(Rejection(400, str(exc)))
             return
+        if self._is_handed_over(request):
+            return
         del self._buffer[: len(head)]
         refusal = origin_refusal(
             request.headers.get("origin"),
@@ -122,6 +146,26 @@ class FrontDoor(asyncio.Protocol):
             self._refuse(Rejection(503, "too many connections", {"Retry-After": "5"}))
         else:
             self._ask_for_admission(request, upgrade)
+
+    def _is_handed_over(self, request: HandshakeRequest) -> bool:
+        """Give the caller to another process, if they want that, and it can be done."""
+        hand_over = self._listener.hand_over
+        transport = self._transport
+        if hand_over is None or transport is None or self._said is not None:
+            return False
+        if transport.get_extra_info("ssl_object") is not None:
+            return False  # The keys of what has been agreed on cannot be handed over.
+        try:
+            fd = transport.get_extra_info("socket").fileno()
+            is_handed_over = hand_over(request, fd, bytes(self._buffer))
+        except OSError as exc:
+            logger.warning("%s cannot be handed over: %s", self._remote_address(), exc)
+            self._refuse(Rejection(503, "try again", {"Retry-After": "1"}))
+            return True
+        if is_handed_over:
+            self._leave()
+            transport.abort()  # This process's copy alone: nothing is said to the caller.
+        return is_handed_over
 
     def _ask_for_admission(self, request: HandshakeRequest, upgrade: Upgrade) -> None:
         admit = self._listener.admit

@@ -13,7 +13,7 @@ from voicewire.transports.acceptor import Acceptor
 from voicewire.transports.connection import Connection
 from voicewire.transports.front_door import FrontDoor
 from voicewire.transports.gate import Admission
-from voicewire.transports.handshake import HandshakeRequest
+from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.origins import is_loopback
 from voicewire.transports.proxies import is_within
 from voicewire.transports.settings import ListenerSettings
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Admit = Callable[[HandshakeRequest], Admission | Awaitable[Admission]]
+
+HandOver = Callable[[HandshakeRequest, int, bytes], bool]
+"""Given a handshake, its socket's file descriptor and all that has been read of it, returns whether
+another process gets it. Raises OSError where it should, and cannot for now."""
 
 LOOK_SECS = 0.02
 """How often a listener that retires looks whether all whom it has taken are through the door."""
@@ -69,6 +73,7 @@ class Listener:
         clock: Clock | None = None,
         sockets: Sequence[socket.socket] = (),
         accept_delay_secs: Callable[[int], float] | None = None,
+        hand_over: HandOver | None = None,
     ) -> None:
         """Describe the door; nothing is opened yet.
 
@@ -85,12 +90,14 @@ class Listener:
             accept_delay_secs: For sockets that several processes share: how long to leave a
                 caller who waits to the others, given how many are at the door here. None takes
                 all who wait at once.
+            hand_over: Gives a caller to another process that they want; None has no other.
 
         Raises:
             ConfigurationError: `sockets` has one that is none.
         """
         self.host = host
         self.admit = admit
+        self.hand_over = hand_over
         self.settings = settings or ListenerSettings()
         self.clock: Clock = clock or MonotonicClock()
         self.connections: set[Connection] = set()
@@ -185,27 +192,50 @@ class Listener:
     def _num_at_the_door(self) -> int:
         return len(self._doors) + len(self._tasks)
 
+    def take(self, accepted: socket.socket, said: bytes, refusal: Rejection | None = None) -> None:
+        """Let a caller in who has come to another process, without TLS.
+
+        Args:
+            accepted: Their socket, which does not block.
+            said: What has been read of it.
+            refusal: What they are to be answered, whatever they want.
+        """
+        self._open(accepted, lambda: FrontDoor(self, said=said, refusal=refusal), None)
+
     def _accepted(self, accepted: socket.socket) -> None:
         if self._certificate is not None and not self._has_room_for(accepted):
             accepted.close()  # Nothing can be said before TLS is agreed on.
             return
+        self._open(accepted, lambda: FrontDoor(self), self._certificate)
 
+    def _open(
+        self,
+        accepted: socket.socket,
+        make_door: Callable[[], FrontDoor],
+        certificate: Certificate | None,
+    ) -> None:
         def close_if_cancelled(task: asyncio.Task[None]) -> None:
             if task.cancelled():
                 accepted.close()
 
-        self.spawn(self._open_door(accepted)).add_done_callback(close_if_cancelled)
+        opening = self._open_door(accepted, make_door, certificate)
+        self.spawn(opening).add_done_callback(close_if_cancelled)
 
-    async def _open_door(self, accepted: socket.socket) -> None:
+    async def _open_door(
+        self,
+        accepted: socket.socket,
+        make_door: Callable[[], FrontDoor],
+        certificate: Certificate | None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         try:
-            if self._certificate is None:
-                await loop.connect_accepted_socket(lambda: FrontDoor(self), accepted)
+            if certificate is None:
+                await loop.connect_accepted_socket(make_door, accepted)
             else:
                 await loop.connect_accepted_socket(
-                    lambda: FrontDoor(self),
+                    make_door,
                     accepted,
-                    ssl=self._certificate.context(),
+                    ssl=certificate.context(),
                     ssl_handshake_timeout=self.settings.handshake_timeout_secs,
                     ssl_shutdown_timeout=self.settings.connection.close_timeout_secs,
                 )

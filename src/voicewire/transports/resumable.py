@@ -25,10 +25,20 @@ CLOSE_NOT_RESUMABLE = 4004
 """Close code for a client that wants to go on with a session that is over."""
 
 
-class ResumeTokens:
-    """Who may go on with which session. A token is good until the client has the next one."""
+def make_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(24)
 
-    def __init__(self) -> None:
+
+class ResumeTokens:
+    """Who may go on with which session. A token is good until the client has the next one.
+
+    Args:
+        make: Makes tokens.
+    """
+
+    def __init__(self, make: Callable[[], str] = make_token) -> None:
+        self._make = make
         self._connections: dict[str, ResumableConnection] = {}
 
     def __len__(self) -> int:
@@ -36,7 +46,7 @@ class ResumeTokens:
 
     def issue(self, connection: "ResumableConnection") -> str:
         """Return a new token for a session."""
-        token = secrets.token_urlsafe(24)
+        token = self._make()
         self._connections[token] = connection
         return token
 
