@@ -34,6 +34,11 @@ export interface VoiceEvents {
   error: VoiceError;
   /** The connection is lost for now; what both sides say meanwhile is kept. */
   lost: void;
+  /**
+   * Another server goes on with the conversation, as far as the one before had kept it: `resumed`
+   * follows. Of the last second something may have to be said again.
+   */
+  renewed: void;
   /** It is there again, and the conversation goes on where it was. */
   resumed: void;
   /** The conversation is lost; the next attempt to begin anew comes by itself. */
@@ -305,6 +310,7 @@ export class VoiceClient extends Emitter<VoiceEvents> {
       connection.on("message", (message) => this.#takeMessage(message));
       connection.on("roundTrip", (ms) => this.#takeRoundTrip(ms));
       connection.on("lost", () => this.emit("lost", undefined));
+      connection.on("renewed", () => void this.#renewed());
       connection.on("resumed", () => this.emit("resumed", undefined));
       connection.on("close", (end) => {
         if (connection === this.#connection) {
@@ -603,6 +609,19 @@ export class VoiceClient extends Emitter<VoiceEvents> {
         this.#takeSentence(sentence);
       }
     }
+  }
+
+  /** Drop what the server has left unfinished that is no more. */
+  async #renewed(): Promise<void> {
+    this.#streamId = 0;
+    this.#receivedMs = 0;
+    this.#isUtteranceNew = true;
+    if (this.#untilPlayer !== undefined) {
+      this.#untilPlayer = [];
+    }
+    this.emit("renewed", undefined);
+    const heard = await this.#player?.flush();
+    this.emit("interrupted", { playedMs: heard?.playedMs ?? 0 });
   }
 
   #reportPlayout(streamId: number, playedMs: number, bufferedMs: number): void {

@@ -13,7 +13,12 @@ export interface ConnectionEvents {
   close: { readonly code: number; readonly reason: string };
   /** The connection is lost for now; what is said meanwhile is kept. */
   lost: void;
-  /** It is there again, and nothing is missing. */
+  /**
+   * Another process goes on with the conversation: `resumed` follows. What the one before had not
+   * sent will not come, and the next stream is the first one.
+   */
+  renewed: void;
+  /** It is there again, and nothing is missing that has not been told of. */
   resumed: void;
 }
 
@@ -52,6 +57,9 @@ const RESUME_SECS = 30;
 const CLOSE_SILENT = 4000;
 const CLOSE_NOT_RESUMABLE = 4004;
 
+/** The server leaves; others may go on with what it has kept. */
+const CLOSE_GOING_AWAY = 1001;
+
 /** Close code of a connection that was lost, and what a server says that has lost us. */
 const CLOSE_ABNORMAL = 1006;
 const PING_TIMEOUT = "ping timeout";
@@ -66,6 +74,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   #outbox: Outbox | undefined = new Outbox(MAX_KEPT_BYTES);
   #numReceived = 0;
   #token = "";
+  #isKept = false;
+  #hello: unknown;
   #isLost = false;
   #pings: ReturnType<typeof setInterval> | undefined;
   #heardAt = performance.now();
@@ -101,7 +111,8 @@ export class Connection extends Emitter<ConnectionEvents> {
     const socket = await openSocket(await findServer());
     const connection = new Connection(findServer, socket);
     listen(connection);
-    if ((await connection.#sayHello(hello(libraryVersion, { opus }))) === OUR_SERVER) {
+    connection.#hello = hello(libraryVersion, { opus });
+    if ((await connection.#sayHello()) === OUR_SERVER) {
       connection.#keepInTouch();
     }
     if (connection.#token === "") {
@@ -123,7 +134,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   send(type: string, data?: unknown, id?: string): void {
-    this.#post(encodeMessage(toJson(type, data, id)));
+    const isLasting = !type.startsWith("vw-") && type !== "client-ready";
+    this.#post(encodeMessage(toJson(type, data, id)), isLasting);
   }
 
   /** Say goodbye; nothing is announced any more. */
@@ -149,8 +161,8 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#socket.readyState === WebSocket.OPEN && !this.#isLost;
   }
 
-  #post(message: Uint8Array<ArrayBuffer>): void {
-    this.#outbox?.add(message);
+  #post(message: Uint8Array<ArrayBuffer>, isLasting = true): void {
+    this.#outbox?.add(message, isLasting);
     if (this.#isSocketOpen) {
       this.#socket.send(message);
     }
@@ -214,9 +226,9 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /** Wait for the bot; returns the name of its library. */
-  async #sayHello(content: unknown): Promise<unknown> {
+  async #sayHello(): Promise<unknown> {
     this.#readyId = newId();
-    this.send("client-ready", content, this.#readyId);
+    this.send("client-ready", this.#hello, this.#readyId);
     return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         this.close();
@@ -252,7 +264,11 @@ export class Connection extends Emitter<ConnectionEvents> {
   // Coming back.
 
   #socketClosed(code: number, reason: string): void {
-    const wasLost = code === CLOSE_ABNORMAL || code === CLOSE_SILENT || reason === PING_TIMEOUT;
+    const wasLost =
+      code === CLOSE_ABNORMAL ||
+      code === CLOSE_SILENT ||
+      reason === PING_TIMEOUT ||
+      (code === CLOSE_GOING_AWAY && this.#isKept);
     if (!wasLost || this.#token === "") {
       this.#inTurn(() => this.#end(code, reason));
     } else if (!this.#isLost && !this.#isOver) {
@@ -311,6 +327,11 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** Take the token for the next time, and repeat what the server has not got. */
   #takeInvitation(message: RtviMessage): void {
+    this.#isKept = message.data["kept"] === true;
+    if (message.data["renewed"] === true) {
+      this.#beginAnew();
+      return;
+    }
     this.#token = text(message, "token");
     this.#outbox?.acknowledge(number(message, "received"));
     if (this.#isLost) {
@@ -321,6 +342,27 @@ export class Connection extends Emitter<ConnectionEvents> {
       }
       this.emit("resumed", undefined);
     }
+  }
+
+  /** Go on with another process: it knows the conversation, and nothing of the connection. */
+  #beginAnew(): void {
+    if (!this.#isLost || this.#isOver) {
+      return;
+    }
+    const unsent = this.#outbox?.lasting ?? [];
+    this.#outbox = new Outbox(MAX_KEPT_BYTES);
+    this.#numReceived = 0;
+    this.#opusEncoder?.close();
+    this.#opusDecoder?.close();
+    this.#opusEncoder = this.#opusDecoder = undefined; // Until it says that it has Opus, too.
+    this.#isLost = false;
+    this.#resumed?.();
+    this.emit("renewed", undefined);
+    this.send("client-ready", this.#hello);
+    for (const each of unsent) {
+      this.#post(each);
+    }
+    this.emit("resumed", undefined);
   }
 
   #end(code: number, reason: string): void {

@@ -1,7 +1,7 @@
 /** What has been sent and has perhaps not arrived. Pure. */
 export class Outbox {
   readonly #maxBytes: number;
-  #kept: Uint8Array<ArrayBuffer>[] = [];
+  #kept: { readonly message: Uint8Array<ArrayBuffer>; readonly isLasting: boolean }[] = [];
   #numBytes = 0;
   #numForgotten = 0;
 
@@ -14,9 +14,13 @@ export class Outbox {
     return this.#numBytes >= this.#maxBytes;
   }
 
-  /** Keep a message that is sent, now or later. */
-  add(message: Uint8Array<ArrayBuffer>): void {
-    this.#kept.push(message);
+  /**
+   * Keep a message that is sent, now or later.
+   *
+   * @param isLasting Whether it is for the bot, and not about the connection.
+   */
+  add(message: Uint8Array<ArrayBuffer>, isLasting = true): void {
+    this.#kept.push({ message, isLasting });
     this.#numBytes += message.length;
   }
 
@@ -24,11 +28,16 @@ export class Outbox {
   acknowledge(numReceived: number): void {
     const arrived = this.#kept.splice(0, Math.max(0, numReceived - this.#numForgotten));
     this.#numForgotten += arrived.length;
-    this.#numBytes -= arrived.reduce((sum, { length }) => sum + length, 0);
+    this.#numBytes -= arrived.reduce((sum, { message }) => sum + message.length, 0);
   }
 
   /** What has to be sent again. */
   get unacknowledged(): readonly Uint8Array<ArrayBuffer>[] {
-    return this.#kept;
+    return this.#kept.map(({ message }) => message);
+  }
+
+  /** What has to be sent to another process that goes on with the conversation. */
+  get lasting(): readonly Uint8Array<ArrayBuffer>[] {
+    return this.#kept.filter(({ isLasting }) => isLasting).map(({ message }) => message);
   }
 }

@@ -151,6 +151,12 @@ if TYPE_CHECKING:
         UserIdleProcessor,
         WakePhraseFilter,
     )
+    from voicewire.records import (
+        MemorySessionStore,
+        RedisSessionStore,
+        SessionRecord,
+        SessionStore,
+    )
     from voicewire.rtvi import (
         RTVI,
         FunctionCallReportLevel,
@@ -324,6 +330,7 @@ __all__ = [
     "LifecycleFrame",
     "Limits",
     "MarkdownTextFilter",
+    "MemorySessionStore",
     "Message",
     "MetricsData",
     "MetricsFrame",
@@ -354,6 +361,7 @@ __all__ = [
     "RTVIServerMessageFrame",
     "RTVIServerResponseFrame",
     "RawFrameSerializer",
+    "RedisSessionStore",
     "Rejection",
     "Role",
     "STTService",
@@ -364,6 +372,8 @@ __all__ = [
     "Session",
     "SessionClosed",
     "SessionCounts",
+    "SessionRecord",
+    "SessionStore",
     "SessionTransport",
     "SileroVADAnalyzer",
     "SoundMixer",

@@ -140,6 +140,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UserIdleProcessor",
         "WakePhraseFilter",
     ),
+    "voicewire.records": (
+        "MemorySessionStore",
+        "RedisSessionStore",
+        "SessionRecord",
+        "SessionStore",
+    ),
     "voicewire.rtvi": (
         "FunctionCallReportLevel",
         "RTVI",

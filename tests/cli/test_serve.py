@@ -235,3 +235,12 @@ def test_options_that_cannot_be_are_told_in_a_line(
         assert server.end() != 0
     assert message in server.lines[-1]
     assert not any("Traceback" in line for line in server.lines)
+
+
+def test_a_session_store_that_is_none_is_one_line_without_its_password(bots: Path) -> None:
+    variables = {"VOICEWIRE_SESSION_STORE": "http://:hidden@host"}
+    with running(["--bot", "quiet:bot"], cwd=bots, variables=variables) as server:
+        assert server.end() == 2
+    (line,) = server.lines
+    assert line.startswith("Error: VOICEWIRE_SESSION_STORE: the address of the session store is")
+    assert "hidden" not in line

@@ -14,16 +14,20 @@ from pathlib import Path
 from tests.sessions.serving import run_pipeline
 from tests.transports.client import Echo
 from voicewire import (
+    RTVI,
     ClientConnection,
     HandshakeRequest,
     Identity,
     Limits,
+    LLMContext,
     OneTimeTokens,
+    RedisSessionStore,
     Rejection,
     SessionTransport,
     WebsocketServerParams,
     serve,
 )
+from voicewire.frames import RTVIClientMessageFrame
 from voicewire.sessions import server
 
 
@@ -33,6 +37,20 @@ async def bot(transport: SessionTransport) -> None:
         await client.send(str(os.getpid()))
 
     await run_pipeline(transport, Echo())
+
+
+async def remembering(transport: SessionTransport) -> None:
+    """Note what the client says, and tell it who has and all that has been noted."""
+    context = LLMContext(transport.record.messages if transport.record else ())
+    transport.remember(context)
+
+    @transport.rtvi.event_handler("on_client_message")
+    async def note(rtvi: RTVI, message: RTVIClientMessageFrame) -> None:
+        context.add_message({"role": "user", "content": message.data})
+        notes = [each["content"] for each in context.get_messages()]
+        await rtvi.send_server_message({"pid": os.getpid(), "notes": notes})
+
+    await run_pipeline(transport)
 
 
 async def stubborn(transport: SessionTransport) -> None:
@@ -74,14 +92,16 @@ if __name__ == "__main__":
     if not settings.get("fails"):
         fault = settings.get("fails_if")
         prepare = functools.partial(prepare_unless, fault) if fault else None
+    store = settings.get("store")
     serve(
-        stubborn if settings.get("is_stubborn") else bot,
+        remembering if store else stubborn if settings.get("is_stubborn") else bot,
         "127.0.0.1",
         settings.get("port", 0),
         WebsocketServerParams(
             audio_in_enabled=True,
             audio_out_enabled=True,
             authenticate=once if settings.get("is_guarded") else None,
+            session_store=RedisSessionStore(store) if store else None,
         ),
         Limits(max_sessions=settings.get("max_sessions", 100)),
         workers=settings["workers"],

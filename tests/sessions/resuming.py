@@ -25,16 +25,19 @@ class ResumingClient:
         bot_audio: The samples that have come, in order.
         told: The messages that have come.
         texts: What has come that is no protobuf.
+        num_renewals: How often another process has gone on with the conversation.
     """
 
     def __init__(self, url: str, *, shows: str = "") -> None:
         self.bot_audio: list[int] = []
         self.told: list[dict[str, Any]] = []
         self.texts: list[str] = []
+        self.num_renewals = 0
         self.token = ""
         self.url = url
         self.headers = {"Authorization": f"Bearer {shows}"} if shows else {}
         self.num_received = 0
+        self.num_acknowledged = 0
         self.sent: list[bytes] = []
         self.is_in_time = asyncio.Event()
         self.close_code: int | None = None
@@ -44,8 +47,7 @@ class ResumingClient:
 
     async def __aenter__(self) -> Self:
         await self._connect("")
-        hello = {"version": "2.1.0", "voicewire": {"flush": True, "resume": True}}
-        await self.ask("client-ready", hello)
+        await self.say_hello()
         await eventually(lambda: self.token)
         await eventually(lambda: self.of("bot-ready"))
         return self
@@ -62,6 +64,10 @@ class ResumingClient:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [each for each in self.told if each["type"] == kind]
+
+    async def say_hello(self) -> None:
+        hello = {"version": "2.1.0", "voicewire": {"flush": True, "resume": True}}
+        await self.ask("client-ready", hello)
 
     async def ask(self, kind: str, data: Any = None) -> None:
         content = {"label": "rtvi-ai", "type": kind, "id": "m1", "data": data}
@@ -130,6 +136,9 @@ class ResumingClient:
         else:
             content = json.loads(frame.message.data)
             if content["type"] == "vw-resume":  # The one message that does not count.
+                if content["data"].get("renewed"):
+                    await self._begin_anew(socket)
+                    return
                 self.token = content["data"]["token"]
                 if self.socket is None:
                     for each in self.sent[content["data"]["received"] :]:
@@ -137,5 +146,20 @@ class ResumingClient:
                     self.socket = socket
                 self.is_in_time.set()
                 return
+            if content["type"] == "vw-pong":
+                self.num_acknowledged = content["data"]["received"]
             self.told.append(content)
         self.num_received += 1
+
+    async def _begin_anew(self, socket: Socket) -> None:
+        """Go on with another process: what the one before has not acknowledged is for it."""
+        unsent = self.sent[self.num_acknowledged :]
+        self.num_renewals += 1
+        self.num_received = self.num_acknowledged = 0
+        self.sent = []
+        self.socket = socket
+        await self.say_hello()
+        for each in unsent:
+            if b'"vw-' not in each and b"client-ready" not in each:
+                await self.send(each)
+        self.is_in_time.set()

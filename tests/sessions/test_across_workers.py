@@ -8,6 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from tests.records.valkey import valkey
 from tests.sessions.programs import (
     PATIENCE_SECS,
     Program,
@@ -113,3 +114,44 @@ async def test_who_comes_back_wrongly_harms_nobody_and_to_the_dead_nobody_comes_
                         await asyncio.sleep(0.02)
         for socket in callers.values():
             await socket.close()
+
+
+async def test_a_conversation_outlives_its_worker_and_its_server() -> None:
+    def notes(client: ResumingClient) -> list[str]:
+        told = client.of("server-message")
+        return told[-1]["data"]["notes"] if told else []
+
+    async def come_back(client: ResumingClient, num_renewals: int) -> None:
+        async with asyncio.timeout(PATIENCE_SECS):
+            while client.num_renewals < num_renewals:
+                client.socket = None
+                try:
+                    await client.come_back()
+                except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
+                    await asyncio.sleep(0.02)
+
+    async def note(client: ResumingClient, text: str) -> None:
+        await client.ask("client-message", {"t": "note", "d": text})
+        await eventually(lambda: notes(client)[-1:] == [text])
+
+    with valkey() as store:
+        async with program(workers=2, store=store.url) as server:
+            client = ResumingClient(server.url)
+            await client.__aenter__()
+            await note(client, "the first")
+            await asyncio.sleep(1.2)  # It is kept once a second.
+            client.sent.clear()  # As if it had been acknowledged.
+            os.kill(client.of("server-message")[-1]["data"]["pid"], signal.SIGKILL)
+            await come_back(client, 1)
+            await note(client, "the second")
+            assert notes(client) == ["the first", "the second"]
+            server.tell(signal.SIGTERM)
+            code, _ = await server.ended()
+            assert code == 0
+        client.sent.clear()
+        async with program(workers=1, store=store.url) as server:
+            client.url = server.url
+            await come_back(client, 2)
+            await note(client, "the third")
+            assert notes(client) == ["the first", "the second", "the third"]
+            await client.__aexit__(None, None, None)

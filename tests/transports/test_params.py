@@ -51,6 +51,7 @@ DEFAULTS: dict[str, object] = {
     "connect_hook": None,
     "public_url": None,
     "resume_window_secs": 30.0,
+    "session_store": None,
 }
 
 

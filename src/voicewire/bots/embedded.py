@@ -30,8 +30,11 @@ transport_params = WebsocketServerParams(
 
 async def bot(transport: BaseTransport) -> None:
     """Greet each caller and answer what they say, until the program is told to end."""
+    record = transport.record
+    context = LLMContext(record.messages if record else ())
+    transport.remember(context)
     user, assistant = LLMContextAggregatorPair(
-        LLMContext(),
+        context,
         user_params=LLMUserAggregatorParams(
             user_turn_strategies=UserTurnStrategies(
                 stop=[
@@ -60,7 +63,8 @@ async def bot(transport: BaseTransport) -> None:
 
     @transport.event_handler("on_client_connected")
     async def greet(transport: BaseTransport, client: ClientConnection) -> None:
-        await task.queue_frame(LLMRunFrame())
+        if not context.messages or context.messages[-1].get("role") == "user":
+            await task.queue_frame(LLMRunFrame())
 
     await PipelineRunner().run(task)
 

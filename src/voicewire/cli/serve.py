@@ -23,6 +23,7 @@ from voicewire.cli.console import (
 from voicewire.cli.session_log import SessionLog
 from voicewire.clock import MonotonicClock
 from voicewire.errors import AddressInUseError, ConfigurationError, VoicewireError
+from voicewire.records import RedisSessionStore
 from voicewire.sessions import Bot, Limits, SessionTransport
 from voicewire.sessions import serve as serve_bot
 from voicewire.sessions.server import default_params
@@ -34,6 +35,9 @@ EMBEDDED_BOT = "voicewire.bots.embedded:bot"
 TOKENS_VARIABLE = "VOICEWIRE_TOKENS"
 """Not an option: everybody on the machine can read what stands on a command line. It is taken out
 of the environment, so that programs which a bot starts do not inherit it."""
+
+STORE_VARIABLE = "VOICEWIRE_SESSION_STORE"
+"""Not an option either: the address may hold a password."""
 
 SHORT_ID_LENGTH = 4
 """How much of a client's identifier tells the lines of one session from those of another."""
@@ -122,13 +126,18 @@ def serve(
     these tokens. It holds NAME:TOKEN, or several of them with commas between; programs send
     "Authorization: Bearer TOKEN", pages add ?token=TOKEN.
 
+    VOICEWIRE_SESSION_STORE is the address of a Redis or Valkey, such as redis://host:6379/0, in
+    which conversations are kept that outlive their process.
+
     Ctrl-C ends at once, SIGTERM when the turns under way have come to their end; both with exit
     code 0. SIGHUP replaces several workers by fresh ones, without a lost call.
     """
     configure_logging(verbose=verbose)
     load_bot(spec)
     process = _Process(spec, verbose=verbose)
-    params = _with_tokens(load_params(spec), os.environ.pop(TOKENS_VARIABLE, None))
+    tokens = os.environ.pop(TOKENS_VARIABLE, None)
+    store = os.environ.pop(STORE_VARIABLE, None)
+    params = _with_store(_with_tokens(load_params(spec), tokens), store)
     if (tls_cert is None) != (tls_key is None):
         raise CommandError("--tls-cert and --tls-key go together", exit_code=EXIT_USAGE)
     if tls_cert is not None and tls_key is not None:
@@ -182,6 +191,28 @@ def _with(params: WebsocketServerParams | None, **options: object) -> WebsocketS
     """Return the parameters with options of the command line."""
     params = params if params is not None else default_params()
     return params.model_copy(update=options)
+
+
+def _with_store(
+    params: WebsocketServerParams | None, address: str | None
+) -> WebsocketServerParams | None:
+    """Return the parameters with the session store of the environment.
+
+    Raises:
+        CommandError: It is none, or the bot's module has one of its own.
+    """
+    if address is None:
+        return params
+    if params is not None and params.session_store is not None:
+        raise CommandError(
+            f"{STORE_VARIABLE} is set, and transport_params has session_store: it must be one",
+            exit_code=EXIT_USAGE,
+        )
+    try:
+        store = RedisSessionStore(address)
+    except ConfigurationError as exc:
+        raise CommandError(f"{STORE_VARIABLE}: {exc}", exit_code=EXIT_USAGE) from exc
+    return _with(params, session_store=store)
 
 
 def _say_ready(url: str) -> None:

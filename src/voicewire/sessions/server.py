@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
+from voicewire.records import SessionRecord
+from voicewire.records.guarded import GuardedStore, StoreBusyError
 from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces, PlaceId, Places
@@ -43,6 +45,8 @@ SPARE_CONNECTIONS = 256
 
 RESUME = "resume"
 """What the query has of a client that comes back: its token."""
+
+NO_SUCH_SESSION = (CLOSE_NOT_RESUMABLE, "there is no such session; connect anew")
 
 MAX_COUNT_DIGITS = 12
 
@@ -128,6 +132,9 @@ class VoiceServer(Listening):
             hand_over=self._hand_over if fellows else None,
         )
         self._is_queue_kept = shared_port is not None and shared_port.is_queue_kept
+        store = self._params.session_store
+        self._store = None if store is None else GuardedStore(store)
+        self._lookups: set[asyncio.Task[None]] = set()
         self._resume_tokens = ResumeTokens(fellows.make_token if fellows else make_token)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
@@ -203,12 +210,15 @@ class VoiceServer(Listening):
         if self._fellows is not None:
             self._fellows.close()
         await self._listener.close()
+        await asyncio.gather(*self._lookups)
         for session in self.sessions:
             session.cancel(EndReason.DRAIN_TIME_UP if drain_secs > 0 else EndReason.SERVER_STOPPED)
         await self._wait_for_sessions(CANCEL_SECS)
         for session, task in tuple(self._sessions.items()):
             logger.error("session %s: its bot cannot be ended, and is left behind", session.id)
             task.cancel()
+        if self._store is not None:
+            await self._store.close()
         self._stopped.set()
 
     async def retire(self, *, within_secs: float | None = None) -> None:
@@ -278,26 +288,46 @@ class VoiceServer(Listening):
         if place is None:  # Another process has just given the last one away.
             connection.close(CLOSE_TRY_AGAIN_LATER, "all places are taken")
             return
+        self._begin(connection, place)
+
+    def _begin(
+        self,
+        connection: Connection,
+        place: PlaceId,
+        record: SessionRecord | None = None,
+        taken: tuple[str, bytes] | None = None,
+    ) -> None:
+        ip = connection.remote_address[0]
         session = Session(
-            self._resumable(connection),
+            self._resumable(connection, taken[0] if taken else ""),
             self._bot,
             params=self._params,
             max_secs=self.limits.max_session_secs,
             clock=self._clock,
+            record=record,
         )
+        if self._store is not None:
+            session.keep_in(self._store, taken=taken)
         task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")
         self._sessions[session] = task
         self._num_started += 1
         task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
 
-    def _resumable(self, connection: Connection) -> CallerConnection:
+    def _resumable(self, connection: Connection, token: str) -> CallerConnection:
         """Return what the session gets that may outlive its connection, if it may."""
-        window_secs = self._params.resume_window_secs
-        if not window_secs or connection.path in self._params.dialects:
+        if not self._can_resume(connection):
             return connection
         return ResumableConnection(
-            connection, self._resume_tokens, clock=self._clock, window_secs=window_secs
+            connection,
+            self._resume_tokens,
+            clock=self._clock,
+            window_secs=self._params.resume_window_secs,
+            token=token,
         )
+
+    def _can_resume(self, connection: Connection) -> bool:
+        window_secs = self._params.resume_window_secs
+        return window_secs > 0 and connection.path not in self._params.dialects
 
     def _hand_over(self, request: HandshakeRequest, fd: int, said: bytes) -> bool:
         """Give a client that comes back to the process that it left, if that is another."""
@@ -311,12 +341,51 @@ class VoiceServer(Listening):
 
     def _resume(self, connection: Connection) -> None:
         """Let a client go on with its session that has lost its connection."""
-        session = self._resume_tokens.find(connection.query[RESUME])
+        token = connection.query[RESUME]
+        session = self._resume_tokens.find(token)
+        if session is None and self._store is not None and self._can_resume(connection):
+            if self._is_stopping:
+                connection.close(*GOING_AWAY)  # It is there for the next one.
+                return
+            lookup = asyncio.get_running_loop().create_task(
+                self._take_up(connection, token, self._store), name=f"lookup {connection.id}"
+            )
+            self._lookups.add(lookup)
+            lookup.add_done_callback(self._lookups.discard)
+            return
         num_received = connection.query.get("received", "")
         if session is None or not num_received.isdecimal() or len(num_received) > MAX_COUNT_DIGITS:
-            connection.close(CLOSE_NOT_RESUMABLE, "there is no such session; connect anew")
+            connection.close(*NO_SUCH_SESSION)
         else:
             session.go_on(connection, int(num_received))
+
+    async def _take_up(self, connection: Connection, token: str, store: GuardedStore) -> None:
+        """Go on with the conversation of a session that is over, if it has been kept."""
+        try:
+            content = await store.take(token)
+        except StoreBusyError:
+            connection.close(CLOSE_TRY_AGAIN_LATER, "too many come back at once")
+            return
+        record = None if content is None else store.from_json(content)
+        if content is None or record is None:
+            connection.close(*NO_SUCH_SESSION)
+            return
+        identity = connection.identity
+        place, refusal = None, (CLOSE_NOT_RESUMABLE, "the session is somebody else's")
+        if record.subject == (None if identity is None else identity.subject):
+            refusal = (CLOSE_TRY_AGAIN_LATER, "all places are taken")
+            place = self._places.take(connection.remote_address[0])
+        if place is not None and self._is_stopping:
+            refusal = GOING_AWAY
+            self._places.give_back(place, connection.remote_address[0])
+            place = None
+        if place is None:
+            await store.put(token, content, expires_secs=self._params.resume_window_secs)
+            connection.close(*refusal)
+            return
+        store.counts.taken_up += 1
+        logger.info("connection %s: goes on with session %s", connection.id, record.session_id)
+        self._begin(connection, place, record, (token, content))
 
     def _session_is_over(
         self, session: Session, task: asyncio.Task[None], place: PlaceId, ip: str

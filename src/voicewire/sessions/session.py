@@ -10,9 +10,13 @@ from voicewire.errors import ConfigurationError
 from voicewire.events import confine_exits
 from voicewire.pipeline.owner import TaskOwner, wait_at_most
 from voicewire.pipeline.signals import leave_signals_alone
+from voicewire.records import SessionRecord
+from voicewire.records.guarded import GuardedStore
 from voicewire.sessions.ends import EndReason, reason_of_close
+from voicewire.sessions.keeper import RecordKeeper
 from voicewire.transports import ClientConnection, TransportStats, WebsocketServerParams
 from voicewire.transports.caller_connection import CallerConnection
+from voicewire.transports.resumable import ResumableConnection
 from voicewire.transports.session import SessionTransport
 
 logger = logging.getLogger(__name__)
@@ -37,6 +41,9 @@ GOODBYE_SECS = 2.0
 GOING_AWAY = (1001, "the server is going away")
 """Code and words of the goodbye when the server is about to end."""
 
+KEPT_AFTER = {EndReason.DRAINED, EndReason.DRAIN_TIME_UP, EndReason.SERVER_STOPPED}
+"""Ends that are this process's: the conversation may go on in another."""
+
 LOOK_SECS = 0.05
 """How often a session that is to end looks whether the turn under way has come to its end."""
 
@@ -53,6 +60,7 @@ class Session:
         params: What the transport does.
         max_secs: Longest time until the caller is told goodbye; None is for ever.
         clock: The time.
+        record: The conversation, where another process has begun it.
 
     Attributes:
         transport: What the bot gets.
@@ -68,14 +76,16 @@ class Session:
         params: WebsocketServerParams,
         max_secs: float | None,
         clock: Clock,
+        record: SessionRecord | None = None,
     ) -> None:
-        self.transport = SessionTransport(connection, params=params, clock=clock)
+        self.transport = SessionTransport(connection, params=params, clock=clock, record=record)
         self.started_at = clock.now()
         self._connection = connection
         self._bot = bot
         self._max_secs = max_secs
         self._clock = clock
         self._bot_task: asyncio.Task[None] | None = None
+        self._keeper: RecordKeeper | None = None
         self.end_reason: EndReason | None = None
         self._is_going_away = False
         self._settling: TimerHandle | None = None
@@ -98,6 +108,21 @@ class Session:
         """What has been counted in this session."""
         return self.transport.stats
 
+    def keep_in(self, store: GuardedStore, *, taken: tuple[str, bytes] | None = None) -> None:
+        """Keep what the bot remembers; called before `run`.
+
+        Args:
+            store: Where.
+            taken: By what token the conversation was taken up, and its record.
+        """
+        connection = self._connection
+        if isinstance(connection, ResumableConnection):
+            self._keeper = RecordKeeper(
+                store, connection, self.transport, clock=self._clock, taken=taken
+            )
+            if taken is not None:
+                self.transport.tell_renewed(connection)
+
     async def run(self) -> None:
         """Run the bot until it returns, or has been given up after its caller has left."""
         leave_signals_alone()
@@ -110,6 +135,8 @@ class Session:
                 if not await self.transport.hear_out():
                     return
                 bot = self._bot_task = tasks.create(self._run_bot(), name=f"bot {self.id}")
+                if self._keeper is not None:
+                    tasks.create(self._keeper.run(), name=f"record {self.id}")
                 gone = tasks.create(self._connection.wait_closed(), name=f"caller {self.id}")
                 await asyncio.wait((bot, gone), return_when=asyncio.FIRST_COMPLETED)
                 if bot.done():
@@ -129,6 +156,8 @@ class Session:
                     timer.cancel()
             self._has_ended_by(self._natural_end())
             self._connection.abort()
+            if self._keeper is not None:
+                await self._keeper.finish(is_kept=self.end_reason in KEPT_AFTER)
 
     def go_away(self, *, within_secs: float) -> None:
         """End when the turn under way has come to its end; at once where there is no pipeline.

@@ -3,11 +3,15 @@
 from abc import ABC, abstractmethod
 from functools import partial
 
+from pydantic import JsonValue
+
+from voicewire.context import LLMContext
 from voicewire.events import EventEmitter
 from voicewire.frames import Frame
 from voicewire.pipeline import FrameDirection, ProcessorSetup
 from voicewire.pipeline.hooks import PushHook, PushHooks
 from voicewire.pipeline.processor import Processor
+from voicewire.records import SessionRecord
 from voicewire.rtvi import RTVI
 from voicewire.transports.input import InputTransport
 from voicewire.transports.outbound import Outbound
@@ -25,6 +29,7 @@ class BaseTransport(EventEmitter, ABC):
         stats: What has been counted since the transport was made.
         outbound: The way out to the caller, None while there is none.
         rtvi: Where the application answers what clients ask of it by RTVI.
+        record: The conversation, where another process has begun it; None where it begins here.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class BaseTransport(EventEmitter, ABC):
         self.stats = TransportStats()
         self.outbound: Outbound | None = None
         self.rtvi = RTVI()
+        self.record: SessionRecord | None = None
         self._input_name = input_name
         self._output_name = output_name
         self._input: InputTransport | None = None
@@ -56,6 +62,18 @@ class BaseTransport(EventEmitter, ABC):
         if self._output is None:
             self._output = OutputTransport(self, name=self._output_name)
         return self._output
+
+    def remember(self, context: LLMContext, data: JsonValue = None) -> None:
+        """Let another process go on with this conversation, should this one end before it.
+
+        It is kept as it is within the last second, in `params.session_store`, as long as the client
+        can come back; where there is no store, or the client cannot, this does nothing. The last
+        call counts.
+
+        Args:
+            context: The conversation.
+            data: Whatever else the bot wants to find in its `record`.
+        """
 
     def watch(self, watcher: PushHook) -> None:
         """Tell `watcher` of each frame that either end pushes, once the pipeline has started.

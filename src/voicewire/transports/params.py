@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from voicewire.errors import ConfigurationError
 from voicewire.params import Params
+from voicewire.records import SessionStore
 from voicewire.rtvi.params import RTVIParams
 from voicewire.serializers import FrameSerializer, ProtobufFrameSerializer
 from voicewire.serializers.dialects import all_dialects
@@ -172,6 +173,8 @@ class WebsocketServerParams(WebsocketParams):
             connect.
         resume_window_secs: How long the session of a client waits for it that has lost its
             connection and can come back, as voicewire's own can; 0 ends it at once.
+        session_store: Where conversations are kept that bots `remember`, so that their clients find
+            them in another process when this one has died or ended; None keeps none.
         public_url: What that answers, such as `"wss://voice.example.com"`; None is the address by
             which the server was called.
     """
@@ -190,6 +193,7 @@ class WebsocketServerParams(WebsocketParams):
     authenticate_timeout_secs: float = Field(default=5.0, gt=0.0, lt=10.0)
     connect_hook: ConnectHook | None = None
     resume_window_secs: float = Field(default=30.0, ge=0.0, le=3600.0)
+    session_store: SessionStore | None = None
     public_url: str | None = Field(default=None, pattern=r"^wss?://")
 
     @field_validator("authenticate")

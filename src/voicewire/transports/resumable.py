@@ -50,6 +50,10 @@ class ResumeTokens:
         self._connections[token] = connection
         return token
 
+    def adopt(self, token: str, connection: "ResumableConnection") -> None:
+        """Let a session be gone on with by a token of another process."""
+        self._connections[token] = connection
+
     def revoke(self, token: str) -> None:
         """Let nobody in by a token any more."""
         self._connections.pop(token, None)
@@ -76,10 +80,18 @@ class ResumableConnection:
         tokens: Those of the server.
         clock: The time.
         window_secs: How long a client may be away.
+        token: What the client has shown that has left another process; it is good, too, until the
+            client has the next one.
     """
 
     def __init__(
-        self, connection: Connection, tokens: ResumeTokens, *, clock: Clock, window_secs: float
+        self,
+        connection: Connection,
+        tokens: ResumeTokens,
+        *,
+        clock: Clock,
+        window_secs: float,
+        token: str = "",
     ) -> None:
         self.id = connection.id
         self.path = connection.path
@@ -94,11 +106,14 @@ class ResumableConnection:
         self._connection: Connection | None = connection
         self._receiver: MessageReceiver | None = None
         self._received_before = 0
+        self._num_uncounted = 0
         self._log: ReplayLog | None = None
         self._invitation: Invitation | None = None
         self._on_held: Callable[[], None] = lambda: None
         self._token = ""
-        self._old_token = ""
+        self._old_token = token
+        if token:
+            tokens.adopt(token, self)
         self._is_final = False  # Nothing is resumed any more: one side has said goodbye.
         self._timer: TimerHandle | None = None
         self._last_words = (ABNORMAL_CLOSURE, "")
@@ -123,6 +138,21 @@ class ResumableConnection:
     @property
     def end_words(self) -> tuple[int, str]:
         return self._last_words if self._connection is None else self._connection.end_words
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What the client has to come back by, or had when it came to its end."""
+        return tuple(filter(None, (self._token, self._old_token)))
+
+    @property
+    def can_come_back(self) -> bool:
+        """Whether the client may come back by them."""
+        return self._can_be_held
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client is away, and may come back."""
+        return self._connection is None and self._can_be_held
 
     @property
     def num_received(self) -> int:
@@ -161,6 +191,12 @@ class ResumableConnection:
                 "connection %s: the client acknowledges nothing, and cannot resume", self.id
             )
             self._forget()
+
+    def send_uncounted(self, message: bytes | str) -> None:
+        """Send a message that is about what is counted, before anything is."""
+        if self._connection is not None and self._connection.is_open:
+            self._connection.send(message)
+            self._num_uncounted += 1
 
     def rest(self, secs: float) -> None:
         """Read nothing for so many seconds."""
@@ -206,7 +242,8 @@ class ResumableConnection:
                 resumed.
         """
         if self._log is None and self._connection is not None and not self._is_final:
-            self._log = ReplayLog(self._connection.num_messages_sent, max_bytes=MAX_KEPT_BYTES)
+            num_sent = self._connection.num_messages_sent - self._num_uncounted
+            self._log = ReplayLog(num_sent, max_bytes=MAX_KEPT_BYTES)
             self._invitation = invitation
             self._on_held = on_held
             self._invite(self._connection)

@@ -1,11 +1,20 @@
 """The transport that a bot gets for its one caller."""
 
+import copy
+import time
+
+from pydantic import JsonValue
+
 from voicewire.clock import Clock
-from voicewire.frames import EndFrame
+from voicewire.context import LLMContext
+from voicewire.frames import EndFrame, OutputTransportMessageUrgentFrame
 from voicewire.pipeline import FrameDirection
+from voicewire.records import SessionRecord
+from voicewire.rtvi.messages import message
 from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.params import WebsocketServerParams
+from voicewire.transports.resumable import ResumableConnection
 from voicewire.transports.websocket import WebsocketTransport
 
 CLOSE_NORMAL = 1000
@@ -30,8 +39,12 @@ class SessionTransport(WebsocketTransport):
         clock: Clock,
         input_name: str | None = None,
         output_name: str | None = None,
+        record: SessionRecord | None = None,
     ) -> None:
         super().__init__(params=params, clock=clock, input_name=input_name, output_name=output_name)
+        self.record = record
+        self._began_at = time.time() if record is None else record.began_at
+        self._memory: tuple[LLMContext, JsonValue] | None = None
         self.has_ended_first = False
         self._connection = connection
         self._client = ClientConnection(connection)
@@ -61,6 +74,36 @@ class SessionTransport(WebsocketTransport):
     def is_settled(self) -> bool:
         """Whether nobody speaks, and no question is without its answer."""
         return self.output().turns.is_settled(now=self._clock.now())
+
+    def remember(self, context: LLMContext, data: JsonValue = None) -> None:
+        self._memory = (context, data)
+
+    def make_record(self) -> SessionRecord | None:
+        """Return the conversation as it is now; None where the bot lets nothing be kept.
+
+        Raises:
+            ValueError: Something in it cannot be in a record.
+        """
+        if self._memory is None:
+            return None
+        context, data = self._memory
+        identity = self._client.identity
+        return SessionRecord(
+            session_id=self._client.id if self.record is None else self.record.session_id,
+            subject=None if identity is None else identity.subject,
+            path=self._client.path,
+            began_at=self._began_at,
+            messages=context.get_messages(),
+            data=data,
+        )
+
+    def tell_renewed(self, connection: ResumableConnection) -> None:
+        """Tell a client that its conversation goes on here, and that all counts begin anew."""
+        content = {"token": "", "received": 0, "renewed": True, "kept": True}
+        frame = OutputTransportMessageUrgentFrame(message("vw-resume", content))
+        encoded = copy.deepcopy(self._params.serializer).serialize(frame)
+        if encoded is not None:
+            connection.send_uncounted(encoded)
 
     def announce_goaway(self, *, within_secs: float, farewell: tuple[int, str]) -> None:
         """Tell a client that understands it that the server will leave.

@@ -290,7 +290,9 @@ class WebsocketTransport(BaseTransport):
             send(message("vw-flush", {"stream_id": stream_id}))
 
         def invitation(token: str, num_received: int) -> bytes | str:
-            content = {"token": token, "received": num_received}
+            content: Json = {"token": token, "received": num_received}
+            if isinstance(params, WebsocketServerParams) and params.session_store is not None:
+                content["kept"] = True
             frame = OutputTransportMessageUrgentFrame(message("vw-resume", content))
             encoded = serializer.serialize(frame)
             assert encoded is not None  # noqa: S101 - it carries RTVI
