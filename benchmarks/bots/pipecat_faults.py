@@ -94,7 +94,9 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _worker(transport: FastAPIWebsocketTransport | SingleClientWebsocketServerTransport) -> PipelineWorker:
+def _worker(
+    transport: FastAPIWebsocketTransport | SingleClientWebsocketServerTransport,
+) -> PipelineWorker:
     return PipelineWorker(
         Pipeline([transport.input(), Bot(), transport.output()]),
         params=PipelineParams(audio_in_sample_rate=SAMPLE_RATE, audio_out_sample_rate=SAMPLE_RATE),

@@ -86,9 +86,7 @@ def main(options: argparse.Namespace) -> None:
         allowed_origins=[options.own_page] if options.own_page else None,
     )
     limits = Limits(max_sessions=options.places) if options.places else Limits()
-    serve(
-        bot, host="127.0.0.1", port=options.port, params=params, limits=limits, on_ready=announce
-    )
+    serve(bot, host="127.0.0.1", port=options.port, params=params, limits=limits, on_ready=announce)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.faults.catalogue import FAULTS, QUICK
-from benchmarks.faults.servers import SIDES, serving
+from benchmarks.faults.servers import SIDES, Server, serving
 from benchmarks.side_by_side.machine import CALLERS_CORE, describe, pinned
 from benchmarks.side_by_side.peers import PIPECAT, ROOT, PeerError
 from benchmarks.side_by_side.processes import RunError
@@ -38,35 +38,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(exc, file=sys.stderr)
             return 1
         names = options.only or (QUICK if options.quick else list(FAULTS))
-        results = _measure(names, options.sides, 1 if options.quick else options.rounds, raw)
-        raw.write_text(json.dumps(results, indent=1) + "\n")
+        _measure(names, options.sides, 1 if options.quick else options.rounds, raw)
     if (options.out / "results.json").exists():
         (options.out / "RESULTS.md").write_text(whole_page(options.out))
     return 0
 
 
-def _measure(
-    names: Sequence[str], sides: Sequence[str], rounds: int, raw: Path
-) -> dict[str, Any]:
-    """Let the faults happen, and return their records with those that were there before."""
+def _measure(names: Sequence[str], sides: Sequence[str], rounds: int, raw: Path) -> None:
+    """Let the faults happen, and write down what there is after each."""
     before: list[Record] = json.loads(raw.read_text())["records"] if raw.exists() else []
-    records = [
-        each for each in before if each["fault"] not in names or each["side"] not in sides
-    ]
-    for round_number in range(1, rounds + 1):
-        for name in names:
-            if round_number > 1 and FAULTS[name].is_slow:
-                continue
-            for side in sides:
-                if FAULTS[name].is_for(SIDES[side]):
-                    records.append(record(name, side, round_number))
-                    print(json.dumps(records[-1]), file=sys.stderr, flush=True)
-    return {
+    results: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": describe(),
-        "records": records,
+        "records": [
+            each for each in before if each["fault"] not in names or each["side"] not in sides
+        ],
     }
+    for round_number, name, side in steps(names, sides, rounds):
+        results["records"].append(record(name, side, round_number))
+        print(json.dumps(results["records"][-1]), file=sys.stderr, flush=True)
+        raw.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def steps(names: Sequence[str], sides: Sequence[str], rounds: int) -> list[tuple[int, str, str]]:
+    """Return what is to happen: round, fault and side."""
+    return [
+        (round_number, name, side)
+        for round_number in range(1, rounds + 1)
+        for name in names
+        for side in sides
+        if FAULTS[name].is_for(SIDES[side]) and (round_number == 1 or not FAULTS[name].is_slow)
+    ]
 
 
 def record(name: str, side: str, round_number: int) -> Record:
@@ -74,9 +77,12 @@ def record(name: str, side: str, round_number: int) -> Record:
     fault = FAULTS[name]
     noted: Record = {"fault": name, "side": side, "round": round_number}
     try:
-        with serving(SIDES[side], *fault.options_for(SIDES[side])) as server, pinned(CALLERS_CORE):
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                noted |= runner.run(_happen(name, server))
+        with (
+            serving(SIDES[side], *fault.options_for(SIDES[side])) as server,
+            pinned(CALLERS_CORE),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            noted |= runner.run(_happen(name, server))
     except RunError as exc:
         noted["error"] = str(exc)
     except Exception as exc:  # noqa: BLE001 - one fault must not end all the others
@@ -84,7 +90,7 @@ def record(name: str, side: str, round_number: int) -> Record:
     return noted
 
 
-async def _happen(name: str, server: Any) -> Record:
+async def _happen(name: str, server: Server) -> Record:
     return dict(await FAULTS[name].happen(server))
 
 

@@ -25,6 +25,9 @@ PATIENCE_SECS = 5.0
 HELLO_SECS = 3.0
 """How long a client waits for what it could come back by."""
 
+OVERTAKING_SECS = 0.3
+"""Messages overtake audio on its way through a pipeline."""
+
 RESET = struct.pack("ii", 1, 0)
 """For SO_LINGER: what is closed is reset."""
 
@@ -125,21 +128,15 @@ class Caller:
             await asyncio.wait(self._readers)
 
     @property
-    def port(self) -> int:
-        """The caller's own."""
-        assert self._socket is not None
-        return int(self._socket.local_address[1])
-
-    @property
     def is_there(self) -> bool:
         """Whether the connection is open."""
         return self._socket is not None and self.close_code is None
 
-    async def connect(self, query: str = "", *, origin: str | None = None) -> None:
+    async def connect(self, query: str = "") -> None:
         """Connect."""
         self._socket = await connect(
             self.url + query,
-            compression=None, proxy=None, ping_interval=None, max_size=None, origin=origin,
+            compression=None, proxy=None, ping_interval=None, max_size=None,
             open_timeout=2 * PATIENCE_SECS,
         )  # fmt: skip
         self.close_code = None
@@ -166,11 +163,11 @@ class Caller:
 
     async def ask_what_was_heard(self, first: int, num_blocks: int) -> dict[str, Any]:
         """Return what the bots of the server's process have missed of some blocks."""
+        await asyncio.sleep(OVERTAKING_SECS)
         wish = {"type": "heard", "first": first, "blocks": num_blocks}
         await self.send(json_message(wish))
-        answers: list[dict[str, Any]] = []
-        await eventually(lambda: answers.extend(m for m in self.told if "missing" in m) or answers)
-        return answers[-1] if answers else {}
+        await eventually(lambda: any("missing" in each for each in self.told))
+        return next((each for each in self.told if "missing" in each), {})
 
     def reset(self) -> None:
         """End the connection by TCP's RST."""

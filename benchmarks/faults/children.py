@@ -30,7 +30,9 @@ class Report:
     num_there: int
     gaps: Sequence[tuple[float, float]]
 
-    def around(self, at: float, *, before_secs: float, during_secs: float) -> dict[str, float | None]:
+    def around(
+        self, at: float, *, before_secs: float, during_secs: float
+    ) -> dict[str, float | None]:
         """Return how even the audio came before a moment, and from it on."""
         before = self._p99(at - before_secs, at)
         during = self._p99(at, at + during_secs)

@@ -19,7 +19,10 @@ from benchmarks.faults.callers import (
 from benchmarks.faults.servers import Server, Values
 
 RETRY_SECS = 0.02
-"""How often somebody tries who wants to come in; one who is too many is closed sooner."""
+"""How often somebody tries who wants to come in."""
+
+CLOSED_SECS = 0.3
+"""By then a server for one caller has closed another one."""
 
 COME_BACK_SECS = 20.0
 """How long somebody tries to come in."""
@@ -41,7 +44,7 @@ async def reset_and_reconnect(server: Server) -> Values:
         await former.speak(10_000, 50)
         former.reset()
         began_at = time.monotonic()
-        is_in = await _insist(following, following.connect)
+        is_in = await _insist(server, following, following.connect)
         answered_after_ms = None
         if is_in and await following.is_answered(20_000):
             answered_after_ms = 1000 * (following.arrivals[0].at - began_at)
@@ -53,7 +56,7 @@ async def reset_and_reconnect(server: Server) -> Values:
         }
 
 
-async def _insist(caller: Caller, come_in: Callable[[], Awaitable[None]]) -> bool:
+async def _insist(server: Server, caller: Caller, come_in: Callable[[], Awaitable[None]]) -> bool:
     """Return whether somebody comes in who tries again and again."""
     began_at = time.monotonic()
     while time.monotonic() - began_at < COME_BACK_SECS:
@@ -62,7 +65,7 @@ async def _insist(caller: Caller, come_in: Callable[[], Awaitable[None]]) -> boo
         except (OSError, TimeoutError, WebSocketException):
             pass
         else:
-            await asyncio.sleep(RETRY_SECS)
+            await asyncio.sleep(0.0 if server.side.has_many_callers else CLOSED_SECS)
             if caller.is_there:
                 return True
         await asyncio.sleep(RETRY_SECS)
@@ -99,7 +102,7 @@ async def kill(server: Server) -> Values:
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
         await asyncio.to_thread(server.start)
-        is_in = await _insist(following, following.connect)
+        is_in = await _insist(server, following, following.connect)
         back_after_secs = time.monotonic() - began_at
         return {
             "is_let_in": is_in and await following.is_answered(20_000),
@@ -120,7 +123,7 @@ async def lose_network(server: Server) -> Values:
         caller.lose_network()
         await asyncio.sleep(LOSS_SECS)
         num_missing, back_at = caller.heard.missing(said), time.monotonic()
-        is_in = await _insist(caller, caller.come_back)
+        is_in = await _insist(server, caller, caller.come_back)
         goes_on = await eventually(lambda: caller.heard.missing(said) < num_missing)
         heard_again_after_ms = 1000 * (time.monotonic() - back_at)
         await speaking

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.faults.catalogue import FAULTS
 from benchmarks.faults.servers import SIDES, Values
 
 Record = dict[str, Any]
@@ -112,8 +113,6 @@ def _cell(row: Row, records: Sequence[Record], side: str) -> str:
             return row.show(values)
         except KeyError:
             return NOT_FOR_ONE
-    from benchmarks.faults.catalogue import FAULTS
-
     return NOT_MEASURED if FAULTS[row.fault].is_for(SIDES[side]) else NOT_FOR_ONE
 
 
@@ -165,7 +164,7 @@ def _at_most(name: str, limit: float) -> Callable[[Values], bool]:
     return judge
 
 
-def _equals(name: str, wanted: bool | float) -> Callable[[Values], bool]:
+def _equals(name: str, wanted: bool | float | str) -> Callable[[Values], bool]:
     return lambda values: values[name] == wanted
 
 

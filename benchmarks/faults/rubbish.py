@@ -84,9 +84,7 @@ async def _is_early_audio_answered(server: Server) -> bool:
 async def trickle(server: Server) -> Values:
     """Send the bytes of 200 handshakes one a second, and come in meanwhile."""
     began_at = time.monotonic()
-    trickling = [
-        asyncio.create_task(_trickle(server.url, began_at)) for _ in range(NUM_TRICKLING)
-    ]
+    trickling = [asyncio.create_task(_trickle(server.url, began_at)) for _ in range(NUM_TRICKLING)]
     await asyncio.sleep(2.0)
     async with Caller(server.url) as caller:
         is_caller_served = await is_served(caller, 1)

@@ -7,7 +7,15 @@ from benchmarks.bots.numbered import BLOCK_SECS
 from benchmarks.faults.callers import Caller, audio_message, say
 from benchmarks.faults.children import Talkers
 from benchmarks.faults.crowd import is_served
-from benchmarks.faults.raw import BINARY, CLOSE, blocking_socket, client_frame, dial, read_frame, upgrade
+from benchmarks.faults.raw import (
+    BINARY,
+    CLOSE,
+    blocking_socket,
+    client_frame,
+    dial,
+    read_frame,
+    upgrade,
+)
 from benchmarks.faults.servers import Server, Values
 
 LOOK_SECS = 0.1
