@@ -1,8 +1,6 @@
 """Faults that end something: a connection, a server, its process."""
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable
 
@@ -99,8 +97,7 @@ async def kill(server: Server) -> Values:
         await caller.send(say(1, UTTERANCE_BLOCKS))
         await asyncio.sleep(1.0)
         began_at = time.monotonic()
-        os.kill(server.process.pid, signal.SIGKILL)
-        server.process.wait()
+        server.kill()
         await asyncio.to_thread(server.start)
         is_in = await _insist(server, following, following.connect)
         back_after_secs = time.monotonic() - began_at

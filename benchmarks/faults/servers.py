@@ -116,11 +116,14 @@ class Server:
     def stop(self) -> None:
         """End it, by force if need be."""
         self.process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.kill()
+
+    def kill(self) -> None:
+        """End it by force, if it has not ended."""
+        self.process.kill()
+        self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -150,8 +153,7 @@ def serving(side: Side, *options: str) -> Iterator[Server]:
             yield server
         finally:
             if hasattr(server, "process"):
-                with contextlib.suppress(ProcessLookupError):
-                    server.stop()
+                server.stop()
 
 
 def _free_port() -> int:
