@@ -31,6 +31,7 @@ from pipecat.transports.websocket.server import (
     SingleClientWebsocketServerTransport,
 )
 from pipecat.workers.runner import WorkerRunner
+from websockets.asyncio.server import ServerConnection
 
 from benchmarks.bots.numbered import SAMPLE_RATE, Heard, blocks
 from benchmarks.bots.process import announce, prepare
@@ -154,6 +155,12 @@ async def serve_single(options: argparse.Namespace) -> None:
     @transport.event_handler("on_websocket_ready")
     async def tell(transport: SingleClientWebsocketServerTransport) -> None:
         announce(f"ws://127.0.0.1:{options.port}")
+
+    @transport.event_handler("on_session_timeout")
+    async def end(
+        transport: SingleClientWebsocketServerTransport, client: ServerConnection
+    ) -> None:
+        await client.close()
 
     runner = WorkerRunner(handle_sigterm=True)
     await runner.add_workers(worker)

@@ -7,6 +7,7 @@ benchmarks/faults.json and benchmarks/RESULTS.md; what is left out of a run stay
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -78,7 +79,8 @@ def steps(names: Sequence[str], sides: Sequence[str], rounds: int) -> list[tuple
 def record(name: str, side: str, round_number: int) -> Record:
     """Return what a fault does to a fresh server of a side."""
     fault = FAULTS[name]
-    noted: Record = {"fault": name, "side": side, "round": round_number}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    noted: Record = {"fault": name, "side": side, "round": round_number, "load": load}
     try:
         with (
             serving(SIDES[side], *fault.options_for(SIDES[side])) as server,

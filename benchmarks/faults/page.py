@@ -55,7 +55,7 @@ def section(results: dict[str, Any]) -> str:
             f"medians of up to {num_rounds} rounds, of faults that wait for a timeout of one. "
             "Pipecat on FastAPI is its transport for many callers, on uvicorn as its documents "
             "have it; its own server is made for one caller. Both have their defaults but for "
-            "what a line names."
+            f"what a line names.{_load(records)}"
         ),
         "",
         f"| What happens | Goal | {titles} |",
@@ -64,6 +64,18 @@ def section(results: dict[str, Any]) -> str:
         *_troubles(records),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _load(records: Sequence[Record]) -> str:
+    """Return what else the machine did meanwhile."""
+    loads = [each["load"] for each in records if each.get("load") is not None]
+    if not loads:
+        return ""
+    return (
+        f" When the faults began, the machine's load average was {min(loads):g} to "
+        f"{max(loads):g}; where it is above the number of cores, gaps between messages tell of "
+        "that too."
+    )
 
 
 def unmet(records: Sequence[Record], side: str) -> list[str]:

@@ -111,6 +111,15 @@ def test_the_page_tells_of_every_fault_and_marks_what_misses_its_goal() -> None:
     ]
 
 
+def test_the_page_tells_what_else_the_machine_did() -> None:
+    values = {"is_let_in": True, "back_after_secs": 1.0}
+    rounds = [
+        noted("kill", round_number=n, load=load, **values) for n, load in ((1, 7.2), (2, 0.5))
+    ]
+    assert "load average was 0.5 to 7.2" in page(*rounds)
+    assert "load average" not in page(noted("kill", **values))
+
+
 def test_a_connection_that_is_reset_leaves_nothing_to_the_next_caller() -> None:
     """One fault with all that it takes: server, callers, record."""
     values = record("reset_and_reconnect", "voicewire", 1)
