@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import psutil
 
+from benchmarks.faults.heartbeat import Heartbeat
 from benchmarks.side_by_side.machine import CALLERS_CORE, pinned
 from benchmarks.side_by_side.peers import ROOT
 
@@ -24,24 +25,42 @@ class Report:
 
     Attributes:
         num_there: How many of them were there to the end.
-        gaps: Between audio messages: when each ended, monotonic, and its milliseconds.
+        num_gaps: Between audio messages, all of them.
+        gaps: Those in which the callers did not have to wait for a core: when each ended,
+            monotonic, and its milliseconds.
     """
 
     num_there: int
+    num_gaps: int
     gaps: Sequence[tuple[float, float]]
 
     def around(
-        self, at: float, *, before_secs: float, during_secs: float
+        self, at: float, *, before_secs: float, during_secs: float, server: Heartbeat
     ) -> dict[str, float | None]:
-        """Return how even the audio came before a moment, and from it on."""
-        before = self._p99(at - before_secs, at)
-        during = self._p99(at, at + during_secs)
-        change = None if before is None or during is None else 100 * (during / before - 1)
-        return {"gap_before_p99_ms": before, "gap_p99_ms": during, "gap_change_percent": change}
+        """Return how even the audio came before a moment, and from it on.
 
-    def _p99(self, since: float, until: float) -> float | None:
-        within = [gap for at, gap in self.gaps if since <= at < until]
-        return float(np.percentile(within, 99)) if within else None
+        Args:
+            at: The moment, monotonic.
+            before_secs: What counts before it.
+            during_secs: What counts from it on.
+            server: When the server had to wait for a core.
+        """
+        gaps = [(at, ms) for at, ms in self.gaps if not server.stood_still(at - ms / 1000, at)]
+        before = _p99(gaps, at - before_secs, at)
+        during = _p99(gaps, at, at + during_secs)
+        change = None if before is None or during is None else 100 * (during / before - 1)
+        counted = 100 * len(gaps) / max(1, self.num_gaps)
+        return {
+            "gap_before_p99_ms": before,
+            "gap_p99_ms": during,
+            "gap_change_percent": change,
+            "gaps_counted_percent": counted,
+        }
+
+
+def _p99(gaps: Sequence[tuple[float, float]], since: float, until: float) -> float | None:
+    within = [ms for at, ms in gaps if since <= at < until]
+    return float(np.percentile(within, 99)) if within else None
 
 
 class Talkers:
@@ -95,4 +114,4 @@ class Talkers:
         assert self._process is not None
         assert self._process.stdout is not None
         noted = json.loads(await self._process.stdout.readline())
-        return Report(noted["there"], noted["gaps"])
+        return Report(noted["there"], noted["all_gaps"], noted["gaps"])

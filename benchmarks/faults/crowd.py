@@ -9,6 +9,7 @@ from websockets.exceptions import WebSocketException
 
 from benchmarks.faults.callers import Caller
 from benchmarks.faults.children import Talkers
+from benchmarks.faults.heartbeat import Heartbeat
 from benchmarks.faults.raw import Answer, knock
 from benchmarks.faults.servers import Server, Values
 
@@ -73,12 +74,16 @@ async def burst(server: Server) -> Values:
     num_talkers = round(PLACES * SHARE_TAKEN)
     num_coming = PLACES * BURST_TIMES
     secs = BEFORE_SECS + DURING_SECS + 2.0
-    async with Talkers(server.url, num_talkers, secs) as talkers:
+    async with (
+        Heartbeat(pid=server.process.pid) as server_heartbeat,
+        Talkers(server.url, num_talkers, secs) as talkers,
+    ):
         await asyncio.sleep(BEFORE_SECS)
         began_at = time.monotonic()
-        answers = await asyncio.gather(
-            *(_come(server.url, began_at, number / num_coming) for number in range(num_coming))
-        )
+        async with Heartbeat() as heartbeat:
+            answers = await asyncio.gather(
+                *(_come(server.url, began_at, number / num_coming) for number in range(num_coming))
+            )
         heard = await talkers.report()
     admitted = [each for each in answers if each.is_admitted]
     refused = [each for each in answers if not each.is_admitted]
@@ -87,9 +92,14 @@ async def burst(server: Server) -> Values:
         "came": num_coming,
         "admitted": len(admitted),
         "refused": len(refused),
-        **_delays("refused", refused),
+        **_delays(refused, heartbeat, server_heartbeat),
         "talkers_left": heard.num_there,
-        **heard.around(began_at, before_secs=BEFORE_SECS - 1.0, during_secs=DURING_SECS),
+        **heard.around(
+            began_at,
+            before_secs=BEFORE_SECS - 1.0,
+            during_secs=DURING_SECS,
+            server=server_heartbeat,
+        ),
     }
 
 
@@ -98,13 +108,17 @@ async def _come(url: str, began_at: float, after_secs: float) -> Answer:
     return await knock(url, stay_until=began_at + DURING_SECS)
 
 
-def _delays(name: str, answers: Sequence[Answer]) -> Values:
-    if not answers:
-        return {f"{name}_after_p50_ms": None, f"{name}_after_max_ms": None}
-    secs = [each.after_secs for each in answers]
+def _delays(answers: Sequence[Answer], *heartbeats: Heartbeat) -> Values:
+    """Return how soon the answers came, but for those that waited for a core."""
+    delays_ms = [
+        1000 * (each.at - each.began_at)
+        for each in answers
+        if not any(one.stood_still(each.began_at, each.at) for one in heartbeats)
+    ]
     return {
-        f"{name}_after_p50_ms": 1000 * statistics.median(secs),
-        f"{name}_after_max_ms": 1000 * max(secs),
+        "refused_after_p50_ms": statistics.median(delays_ms) if delays_ms else None,
+        "refused_after_max_ms": max(delays_ms, default=None),
+        "refused_counted": len(delays_ms),
     }
 
 

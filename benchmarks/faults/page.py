@@ -73,8 +73,8 @@ def _load(records: Sequence[Record]) -> str:
         return ""
     return (
         f" When the faults began, the machine's load average was {min(loads):g} to "
-        f"{max(loads):g}; where it is above the number of cores, gaps between messages tell of "
-        "that too."
+        f"{max(loads):g}. Gaps and refusals during which the callers or the server had to wait "
+        "10 ms for a core are not counted."
     )
 
 

@@ -64,12 +64,14 @@ class Answer:
     Attributes:
         status: Of the HTTP answer; 0 where there was none.
         close_code: What the WebSocket was closed with soon after it was opened; 0 if it was not.
-        after_secs: From the beginning of the TCP connection until the server had said so.
+        began_at: When the TCP connection was begun, monotonic.
+        at: When the server had said so.
     """
 
     status: int
     close_code: int
-    after_secs: float
+    began_at: float
+    at: float
 
     @property
     def is_admitted(self) -> bool:
@@ -101,9 +103,9 @@ async def knock(url: str, *, origin: str | None = None, stay_until: float = 0.0)
                 answered_at = time.monotonic()
             else:
                 await asyncio.sleep(stay_until - time.monotonic())
-        return Answer(status, code, answered_at - began_at)
+        return Answer(status, code, began_at, answered_at)
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
-        return Answer(0, 0, time.monotonic() - began_at)
+        return Answer(0, 0, began_at, time.monotonic())
     finally:
         if writer is not None:
             writer.transport.abort()

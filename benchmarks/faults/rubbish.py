@@ -8,6 +8,7 @@ from contextlib import suppress
 from benchmarks.faults.callers import Caller, audio_message, longest_silence_secs
 from benchmarks.faults.children import Talkers
 from benchmarks.faults.crowd import is_served
+from benchmarks.faults.heartbeat import Heartbeat
 from benchmarks.faults.raw import BINARY, client_frame, dial, read_frame, upgrade
 from benchmarks.faults.servers import Server, Values
 from voicewire.serializers.protos import frames_pb2 as proto
@@ -117,12 +118,17 @@ async def flood(server: Server) -> Values:
     if not server.side.has_many_callers:
         return await _flood(server)
     secs = BEFORE_SECS + FLOOD_SECS + 1.0
-    async with Talkers(server.url, 1, secs) as talkers:
+    async with (
+        Heartbeat(pid=server.process.pid) as heartbeat,
+        Talkers(server.url, 1, secs) as talkers,
+    ):
         await asyncio.sleep(BEFORE_SECS)
         began_at = time.monotonic()
         values = await _flood(server)
         heard = await talkers.report()
-    around = heard.around(began_at, before_secs=BEFORE_SECS - 1.0, during_secs=FLOOD_SECS)
+    around = heard.around(
+        began_at, before_secs=BEFORE_SECS - 1.0, during_secs=FLOOD_SECS, server=heartbeat
+    )
     return values | around | {"other_is_there": heard.num_there == 1}
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from benchmarks.faults.__main__ import record, steps
 from benchmarks.faults.callers import Arrival, longest_silence_secs
 from benchmarks.faults.catalogue import FAULTS, QUICK
 from benchmarks.faults.children import Report
+from benchmarks.faults.heartbeat import Heartbeat
 from benchmarks.faults.page import ROWS, section, summary, unmet
 from benchmarks.faults.raw import client_frame, read_frame
 from benchmarks.faults.servers import SIDES
@@ -51,10 +53,27 @@ def test_a_silence_is_what_a_player_cannot_bridge_by_what_it_has() -> None:
 
 
 def test_gaps_are_told_for_before_and_after_a_moment() -> None:
-    report = Report(2, [(1.0, 40.0), (2.0, 42.0), (3.0, 80.0), (9.0, 999.0)])
-    told = report.around(3.0, before_secs=2.0, during_secs=2.0)
+    report = Report(2, 8, [(1.0, 40.0), (2.0, 42.0), (2.5, 70.0), (3.0, 80.0), (9.0, 999.0)])
+    server = Heartbeat([(2.4, 2.45)])
+    told = report.around(3.0, before_secs=2.0, during_secs=2.0, server=server)
     assert told["gap_before_p99_ms"] == pytest.approx(41.98)
     assert told["gap_p99_ms"] == 80.0
+    assert told["gaps_counted_percent"] == 50.0
+
+
+def test_what_falls_into_a_standstill_of_the_callers_own_is_known() -> None:
+    async def stand_still() -> tuple[Heartbeat, float]:
+        async with Heartbeat() as heartbeat:
+            await asyncio.sleep(0.02)
+            began_at = time.monotonic()
+            time.sleep(0.1)  # noqa: ASYNC251 - that is what it is to notice
+            await asyncio.sleep(0.02)
+        return heartbeat, began_at
+
+    heartbeat, began_at = asyncio.run(stand_still())
+    assert heartbeat.stood_still(began_at + 0.02, began_at + 0.06)
+    assert not heartbeat.stood_still(began_at - 9.0, began_at - 1.0)
+    assert not Heartbeat([(1.0, 2.0)]).stood_still(2.0, 3.0)
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
