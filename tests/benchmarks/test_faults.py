@@ -131,7 +131,7 @@ def test_the_page_tells_of_every_fault_and_marks_what_misses_its_goal() -> None:
 
 
 def test_the_page_tells_what_else_the_machine_did() -> None:
-    values = {"is_let_in": True, "back_after_secs": 1.0}
+    values: dict[str, Any] = {"is_let_in": True, "back_after_secs": 1.0}
     rounds = [
         noted("kill", round_number=n, load=load, **values) for n, load in ((1, 7.2), (2, 0.5))
     ]
