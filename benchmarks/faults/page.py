@@ -74,7 +74,7 @@ def _load(records: Sequence[Record]) -> str:
     return (
         f" When the faults began, the machine's load average was {min(loads):g} to "
         f"{max(loads):g}. Gaps and refusals during which the callers or the server had to wait "
-        "10 ms for a core are not counted."
+        "10 ms for a core are not counted, which is kind to whoever needs more of it."
     )
 
 
