@@ -8,6 +8,7 @@
 #   make reload-test                renew the workers of a server under 100 live calls
 #   make bench                      voicewire beside Pipecat and picows; 45 minutes of a quiet machine
 #   make bench QUICK=1              the same in ten minutes, to see whether it works
+#   make bench-faults               the same faults for voicewire's server and for Pipecat's
 #   make audit                      look for secrets in the files, and for known faults in what is installed
 #   make fuzz                       feed what strangers can reach with what they should not send
 #   make simulate                   thousands of callers of all kinds, in simulated time
@@ -30,7 +31,7 @@ NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check conformance web reload-test bench audit fuzz simulate clean
+.PHONY: help serve test check conformance web reload-test bench bench-faults audit fuzz simulate clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,6 +69,9 @@ bench: $(VENV)/.ready-to-test  ## Measure voicewire beside its peers; ROUNDS=5, 
 	$(SAY) 'Measuring; Ctrl-C ends it and writes what there is'
 	@BENCH_COMMAND='make bench$(if $(QUICK), QUICK=1)$(if $(filter-out 5,$(ROUNDS)), ROUNDS=$(ROUNDS))$(if $(ARGS), ARGS="$(ARGS)")' \
 		$(BIN)/python -m benchmarks.side_by_side --rounds $(ROUNDS) $(if $(QUICK),--quick) $(ARGS)
+
+bench-faults: $(VENV)/.ready-to-test  ## Let the same faults happen to voicewire and Pipecat; QUICK=1, ARGS="--only flood".
+	@$(BIN)/python -m benchmarks.faults $(if $(QUICK),--quick) $(ARGS)
 
 audit: $(VENV)/.ready-to-audit  ## Look for secrets, and for dependencies with known faults.
 	$(SAY) 'Looking for secrets that .secrets.baseline does not name as examples'

@@ -77,7 +77,7 @@ def _versions() -> dict[str, dict[str, str]]:
     """Return the version of each package that matters, by environment."""
     pythons = {"voicewire": Path(sys.executable)}
     pythons |= {environment.name: environment.python for environment in ENVIRONMENTS}
-    return {name: _versions_in(python) for name, python in pythons.items()}
+    return {name: _versions_in(python) for name, python in pythons.items() if python.exists()}
 
 
 def _versions_in(python: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conversation.page import section
+from benchmarks.faults.page import section as faults_section
 from benchmarks.side_by_side.figures import Figure, Record, figure, ratio, select
 from benchmarks.side_by_side.goals import GOALS, stall_latencies
 from benchmarks.side_by_side.ladder import RATIO
@@ -34,10 +35,13 @@ def whole_page(folder: Path) -> str:
     """Return the page of all that has been measured and lies in a folder."""
     page = report(json.loads((folder / "results.json").read_text()))
     conversation, calls = folder / "conversation.json", folder / "twilio.json"
+    faults = folder / "faults.json"
     if conversation.exists():
         page += "\n" + section(json.loads(conversation.read_text()))
     if calls.exists():
         page += "\n" + _calls(json.loads(calls.read_text()))
+    if faults.exists():
+        page += "\n" + faults_section(json.loads(faults.read_text()))
     return page
 
 
