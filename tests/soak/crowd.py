@@ -16,6 +16,9 @@ FIRST_SIZE = 20
 MAX_SIZE = 400
 """What one process of callers drives in time."""
 
+LATE_MS = 600.0
+"""A server that takes longer to notice that somebody speaks has not enough of the machine."""
+
 
 @dataclass
 class Crowd:
@@ -25,7 +28,8 @@ class Crowd:
         size: Of the next wave.
         num_calls: Callers so far.
         num_waves: Waves so far.
-        worst_vad_ms: The largest 99th percentile of a wave's VAD delays.
+        vad_ms: 99th percentile of the last wave's VAD delays.
+        worst_vad_ms: The largest of those.
         num_glitches: How often a player ran dry, in all waves.
         num_turns: Phrases that were said.
         num_unanswered: Those of them that were not answered.
@@ -35,6 +39,7 @@ class Crowd:
     size: int = FIRST_SIZE
     num_calls: int = 0
     num_waves: int = 0
+    vad_ms: float = 0.0
     worst_vad_ms: float = 0.0
     num_glitches: int = 0
     num_turns: int = 0
@@ -68,22 +73,31 @@ class Crowd:
         self.num_turns += report["turns"]
         self.num_unanswered += report["unanswered_turns"]
         vad = report["vad_delay_ms"]
-        self.worst_vad_ms = max(self.worst_vad_ms, vad["p99"] if vad else 0.0)
+        self.vad_ms = vad["p99"] if vad else 0.0
+        self.worst_vad_ms = max(self.worst_vad_ms, self.vad_ms)
         for what in ("refusals", "failures"):
             if report[what]:
                 self.troubles.append(f"callers of the crowd: {what}: {report[what]}")
 
 
-def size_for(share: float, *, now: int, base_share: float, wanted_share: float) -> int:
-    """Return of how many callers a server needs the wanted part of a core.
+def size_for(
+    share: float, *, now: int, base_share: float, wanted_share: float, vad_ms: float = 0.0
+) -> int:
+    """Return of how many callers a server needs the wanted part of a core, or comes nearer to it.
+
+    Where it is late, it gets less of the machine than it needs, and has fewer callers.
 
     Args:
         share: What it needs with `now` callers in the crowd.
         now: How many those are.
         base_share: What it needs with none.
         wanted_share: What it is to need.
+        vad_ms: 99th percentile of how long it took to notice that one of them spoke.
     """
+    if vad_ms > LATE_MS:
+        return max(1, now // 2)
     each = (share - base_share) / now
     if each <= 0:
         return now
-    return max(1, min(MAX_SIZE, math.floor((wanted_share - base_share) / each)))
+    wanted = math.floor((wanted_share - base_share) / each)
+    return max(1, min(MAX_SIZE, wanted, 2 * now))

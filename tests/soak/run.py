@@ -165,7 +165,13 @@ async def _send_crowds(outcome: Outcome, url: str, secs: float) -> None:
         before, size = outcome.sights[-1], crowd.size
         await crowd.call(url, min(WAVE_SECS, left_secs))
         share = cpu_share(before, outcome.sights[-1])
-        crowd.size = size_for(share, now=size, base_share=base_share, wanted_share=WANTED_SHARE)
+        crowd.size = size_for(
+            share,
+            now=size,
+            base_share=base_share,
+            wanted_share=WANTED_SHARE,
+            vad_ms=crowd.vad_ms,
+        )
 
 
 async def _settled(server: Soaked, before: Sight, scale: Scale) -> Sight:

@@ -75,7 +75,9 @@ def test_reasons_that_callers_gave_no_cause_for_are_told() -> None:
 
 
 def test_a_crowd_is_as_large_as_the_server_can_serve_with_the_wanted_share() -> None:
-    assert size_for(0.3, now=20, base_share=0.1, wanted_share=0.6) == 50
+    assert size_for(0.3, now=30, base_share=0.1, wanted_share=0.5) == 60
+    assert size_for(0.3, now=20, base_share=0.1, wanted_share=0.9) == 40
     assert size_for(0.9, now=100, base_share=0.1, wanted_share=0.6) == 62
     assert size_for(0.1, now=20, base_share=0.1, wanted_share=0.6) == 20
     assert size_for(0.11, now=400, base_share=0.1, wanted_share=0.6) == MAX_SIZE
+    assert size_for(0.3, now=100, base_share=0.1, wanted_share=0.6, vad_ms=900.0) == 50
