@@ -34,7 +34,7 @@ class Scale:
 LONG = Scale()
 
 SHORT = Scale(
-    ping_secs=0.5, lag_secs=0.5, resume_secs=0.5, session_secs=60.0, talk_secs=1.0, pause_secs=0.2
+    ping_secs=1.0, lag_secs=1.0, resume_secs=2.0, session_secs=60.0, talk_secs=1.0, pause_secs=0.2
 )
 
 
