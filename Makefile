@@ -12,6 +12,8 @@
 #   make audit                      look for secrets in the files, and for known faults in what is installed
 #   make fuzz                       feed what strangers can reach with what they should not send
 #   make simulate                   thousands of callers of all kinds, in simulated time
+#   make soak                       a real server under two hours of calls and faults; HOURS=8, SECS=1200
+#   make faults                     kill, stop, starve and cut off real servers; some minutes
 
 PYTHON ?= python3
 ARGS ?=
@@ -21,6 +23,7 @@ JOBS ?= 2
 SECS ?= 60
 RUNS ?= 5000
 SEED ?=
+HOURS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +34,7 @@ NPM := $(BIN)/python scripts/npm.py --silent
 SAY := @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check conformance web reload-test bench bench-faults audit fuzz simulate clean
+.PHONY: help serve test check conformance web reload-test bench bench-faults audit fuzz simulate soak faults clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -87,6 +90,15 @@ fuzz: $(VENV)/.ready-to-fuzz  ## Fuzz each target for SECS=60; ARGS="twilio port
 simulate: $(VENV)/.ready-to-test  ## Simulate RUNS=5000 schedules of callers, or tell one: SEED=7.
 	$(SAY) 'Simulating'
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--runs $(RUNS)) $(ARGS)
+
+soak: $(VENV)/.ready-to-test  ## Soak a server in mixed calls and faults for HOURS=2, or SECS=1200.
+	$(SAY) 'Soaking'
+	@$(BIN)/python -m tests.soak $(if $(filter command line environment,$(origin SECS)),--secs $(SECS),--hours $(HOURS)) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+faults: $(VENV)/.ready-to-test  ## Kill, stop, starve and cut off servers; the networks need root.
+	$(SAY) 'Making faults'
+	@$(BIN)/pytest tests/faults/test_*.py tests/faults/long_*.py $(ARGS)
 
 clean:  ## Remove the virtual environment and everything that was made by tools.
 	rm -rf $(VENV) .autobahn .fuzz .peer-venv .bench-venv-* node_modules client/dist tests/browser/pages/*/dist dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \

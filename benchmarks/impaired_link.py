@@ -37,15 +37,21 @@ class Impairment:
 
     Attributes:
         delay_secs: Mean of how long it takes.
-        jitter_secs: Standard deviation of that. Packets do not overtake each other.
+        jitter_secs: Standard deviation of that.
         loss: The part of them that is lost, 0..1.
         seed: Of the chance.
+        is_reordered: Whether packets overtake each other, as their jitter has it.
+        bytes_per_sec: What the link carries in each direction; None is everything at once.
+        max_queued_secs: How long packets wait for a full link; those that would longer are lost.
     """
 
     delay_secs: float
     jitter_secs: float
     loss: float
     seed: int = 1
+    is_reordered: bool = False
+    bytes_per_sec: float | None = None
+    max_queued_secs: float = 1.0
 
 
 def is_possible() -> bool:
@@ -110,6 +116,7 @@ def _carry(a: int, b: int, impairment: Impairment, is_over: threading.Event) -> 
     chance = random.Random(impairment.seed)
     other = {a: b, b: a}
     latest = {a: 0.0, b: 0.0}
+    free_at = {a: 0.0, b: 0.0}
     under_way: list[tuple[float, int, int, bytes]] = []
     number = 0
     poll = select.poll()
@@ -130,7 +137,15 @@ def _carry(a: int, b: int, impairment: Impairment, is_over: threading.Event) -> 
                     break
                 if chance.random() < impairment.loss:
                     continue
+                sent_at = now = time.monotonic()
+                if impairment.bytes_per_sec is not None:
+                    begins_at = max(now, free_at[fd])
+                    if begins_at - now > impairment.max_queued_secs:
+                        continue
+                    free_at[fd] = sent_at = begins_at + len(packet) / impairment.bytes_per_sec
                 delay_secs = max(0.0, chance.gauss(impairment.delay_secs, impairment.jitter_secs))
-                latest[fd] = max(time.monotonic() + delay_secs, latest[fd])
+                arrives_at = sent_at + delay_secs
+                if not impairment.is_reordered:
+                    arrives_at = latest[fd] = max(arrives_at, latest[fd])
                 number += 1
-                heapq.heappush(under_way, (latest[fd], number, other[fd], packet))
+                heapq.heappush(under_way, (arrives_at, number, other[fd], packet))

@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import socket
+import time
 import weakref
 from collections.abc import Callable
 
 import pytest
 
-from voicewire.clock import MonotonicClock, TimerHandle
+from voicewire.clock import STANDSTILL_SECS, MonotonicClock, TimerHandle
 from voicewire.testing import VirtualClock
 
 
@@ -242,3 +244,44 @@ def test_a_clock_serves_one_loop_after_the_other() -> None:
 
     asyncio.run(wait())
     asyncio.run(wait())
+
+
+class Reader(asyncio.Protocol):
+    """Acts on what it reads."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def data_received(self, data: bytes) -> None:
+        self._act()
+
+
+@pytest.mark.anyio
+async def test_what_has_come_during_a_standstill_is_read_before_any_call_is_made() -> None:
+    clock, loop, events = MonotonicClock(), asyncio.get_running_loop(), list[str]()
+    (first, first_end), (second, second_end) = socket.socketpair(), socket.socketpair()
+    done = asyncio.Event()
+
+    def stand_still() -> None:
+        second_end.send(b"an answer in time")
+        time.sleep(2 * STANDSTILL_SECS)
+
+    def call() -> None:
+        events.append("called")
+        done.set()
+
+    with first_end, second_end:
+        transports = [
+            (await loop.create_connection(lambda: Reader(stand_still), sock=first))[0],
+            (
+                await loop.create_connection(
+                    lambda: Reader(lambda: events.append("read")), sock=second
+                )
+            )[0],
+        ]
+        clock.call_later(STANDSTILL_SECS / 2, call)
+        first_end.send(b"work")
+        await asyncio.wait_for(done.wait(), 5.0)
+        for transport in transports:
+            transport.abort()
+    assert events == ["read", "called"]

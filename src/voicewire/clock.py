@@ -11,6 +11,9 @@ from typing import Protocol
 TICKS_PER_SEC = 1000
 """Timers that are due within the same tick share a wake-up of the event loop, at its end."""
 
+STANDSTILL_SECS = 0.1
+"""A wake-up that is later than this says that the program stood still, or was at work."""
+
 MIN_CANCELLED_TO_SWEEP = 256
 """Below this many cancelled timers it is not worth while to look for them."""
 
@@ -56,6 +59,9 @@ class MonotonicClock:
     A thousand callers have thousands of timers, of which a few are due at a time. They wait in a
     heap here, so that one that is set or cancelled costs about a microsecond, where a timer of the
     event loop costs several, and those that are due together share a wake-up.
+
+    After a standstill of the program, what has come in meanwhile is read before any call is made:
+    a peer that has answered in time is not taken for dead because nobody looked.
     """
 
     def __init__(self) -> None:
@@ -65,6 +71,7 @@ class MonotonicClock:
         self._num_cancelled = 0
         self._wake_up: asyncio.TimerHandle | None = None
         self._wakes_at = 0.0
+        self._has_let_read = False
 
     # Not a method that calls it: this is asked several times for each frame.
     now = staticmethod(time.monotonic)
@@ -103,6 +110,7 @@ class MonotonicClock:
 
     def _wake_up_at(self, due_at: float) -> None:
         assert self._loop is not None  # noqa: S101 - set before anything waits in the heap
+        self._has_let_read = False
         self._wakes_at = math.ceil(due_at * TICKS_PER_SEC) / TICKS_PER_SEC
         delay_secs = max(0.0, self._wakes_at - time.monotonic())
         self._wake_up = self._loop.call_later(delay_secs, self._call_due)
@@ -110,6 +118,11 @@ class MonotonicClock:
     def _call_due(self) -> None:
         self._wake_up = None
         now = time.monotonic()
+        if now - self._wakes_at > STANDSTILL_SECS and not self._has_let_read:
+            assert self._loop is not None  # noqa: S101 - it is running this
+            self._has_let_read = True
+            self._wake_up = self._loop.call_later(1 / TICKS_PER_SEC, self._call_due)
+            return
         due = []
         while self._heap and self._heap[0][0] <= now:
             timer = heapq.heappop(self._heap)[2]

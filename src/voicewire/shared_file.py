@@ -21,9 +21,17 @@ class SharedFile:
 
     @classmethod
     def of_size(cls, num_bytes: int) -> Self:
-        """Return one that holds so many zeros."""
+        """Return one that holds so many zeros.
+
+        Raises:
+            OSError: There is no room for it.
+        """
         file = tempfile.TemporaryFile(prefix="voicewire-", buffering=0)  # noqa: SIM115 - handed on
-        os.truncate(file.fileno(), num_bytes)
+        try:
+            _allocate(file.fileno(), num_bytes)
+        except OSError:
+            file.close()
+            raise
         return cls(file)
 
     def __reduce__(self) -> tuple[Callable[[object], "SharedFile"], tuple[object]]:
@@ -32,6 +40,13 @@ class SharedFile:
     def close(self) -> None:
         """Let go of it."""
         self.file.close()
+
+
+def _allocate(fd: int, num_bytes: int) -> None:
+    os.truncate(fd, num_bytes)
+    if hasattr(os, "posix_fallocate"):
+        # A hole for which the disk has no room later kills whoever writes to it, with SIGBUS.
+        os.posix_fallocate(fd, 0, num_bytes)
 
 
 def _inherit(duplicate: Any) -> SharedFile:

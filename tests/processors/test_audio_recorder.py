@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ from voicewire.processors import AudioRecorder
 pytestmark = pytest.mark.anyio
 
 RATE = 8000
+
+FULL_DISK = Path("/dev/full")
 
 
 def pcm(secs: float, value: int) -> bytes:
@@ -315,3 +318,35 @@ async def test_a_call_over_a_real_socket_is_recorded_on_both_sides() -> None:
         assert np.count_nonzero(user) == pytest.approx(2400, abs=50)
         assert np.count_nonzero(heard) > 500  # The rest was sent ahead, and not heard.
         assert np.flatnonzero(user)[0] <= np.flatnonzero(heard)[0]
+
+
+@pytest.mark.skipif(not FULL_DISK.exists(), reason="there is no full disk")
+async def test_a_full_disk_costs_the_recording_and_not_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = Kept(buffer_secs=0.1)
+    num_tried = 0
+
+    @recorder.event_handler("on_audio_data")
+    async def save(_: AudioRecorder, audio: bytes, rate: int, channels: int) -> None:
+        nonlocal num_tried
+        num_tried += 1
+        FULL_DISK.write_bytes(audio)  # noqa: ASYNC240 - as applications do
+
+    def prepare(served: Served) -> None:
+        @served.transport.event_handler("on_client_connected")
+        async def start(transport: object, client: object) -> None:
+            await recorder.start_recording()
+
+    async with (
+        serving(Echo(), behind=recorder, prepare=prepare, audio_out_sample_rate=16000) as served,
+        Caller(served.url) as talker,
+    ):
+        await eventually(lambda: num_tried >= 2)
+        said = np.full(4800, 1000, "<i2").tobytes()
+        await talker.speak(said)
+        await talker.heard(len(said))
+        assert talker.pcm == said
+    assert "a handler of 'on_audio_data' failed" in caplog.text
+    assert "No space left on device" in caplog.text
+    assert recorder.told, "the other handlers are told all the same"

@@ -5,6 +5,7 @@ import pytest
 from tests.services.rig import Rig, running
 from voicewire.frames import (
     ClientDisconnectedFrame,
+    ErrorFrame,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
@@ -276,3 +277,26 @@ async def test_a_turn_that_is_ended_in_mid_speech_is_transcribed_up_to_there() -
         await rig.send(UserStoppedSpeakingFrame())
         (final,) = await rig.wait_for(TranscriptionFrame)
     assert final.text == "0.70"
+
+
+async def test_a_model_that_hangs_is_given_up_and_the_next_words_are_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicewire.services.stt.TRANSCRIBE_SECS", 0.05)
+    stt, errors = CountingSTT(), list[str]()
+    stt.may_answer.clear()
+    async with running(stt) as rig:
+
+        @rig.task.event_handler("on_pipeline_error")
+        async def on_error(task: object, frame: ErrorFrame) -> None:
+            errors.append(frame.error)
+            stt.may_answer.set()
+
+        await say(rig, 1.0)
+        async with asyncio.timeout(5):
+            await stt.may_answer.wait()
+        await say(rig, 0.5)
+        (frame,) = await rig.wait_for(TranscriptionFrame)
+    assert float(frame.text) < 1.5
+    assert len(errors) == 1
+    assert "no transcription for 0.05 s" in errors[0]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.rtvi.test_transport import Client
 from tests.sessions.serving import echo, run_pipeline, voice_server
+from tests.sessions.test_neighbours import stall
 from tests.transports.client import RATE, Caller, eventually
 from tests.transports.fakes import tone
 from voicewire import (
@@ -18,6 +19,10 @@ from voicewire import (
     FrameDirection,
     Limits,
     OutputAudioRawFrame,
+    OutputTransportMessageFrame,
+    Pipeline,
+    PipelineRunner,
+    PipelineTask,
     SessionTransport,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -198,3 +203,23 @@ async def test_every_session_that_was_begun_is_live_or_has_one_reason_for_its_en
 )
 def test_a_close_tells_its_reason(code: int, words: str, reason: EndReason) -> None:
     assert reason_of_close(code, words) is reason
+
+
+async def test_a_longest_time_that_passes_during_the_goodbye_is_not_the_reason() -> None:
+    async def pour(transport: SessionTransport) -> None:
+        task = PipelineTask(Pipeline([transport.input(), transport.output()]))
+
+        @transport.event_handler("on_client_connected")
+        async def send(_: BaseTransport, client: ClientConnection) -> None:
+            for _number in range(100):
+                await task.queue_frame(OutputTransportMessageFrame("x" * 60_000))
+
+        await PipelineRunner().run(task)
+
+    limits = Limits(max_session_secs=0.5)
+    async with voice_server(pour, limits=limits, audio_out_max_lag_secs=0.1) as server:
+        _, deaf = await stall(server.url)
+        await eventually(lambda: server.stats.lagging_clients)
+        await asyncio.sleep(0.5)
+        deaf.transport.abort()
+        await ended(server, EndReason.CALLER_LAGGED)

@@ -1,7 +1,10 @@
 import asyncio
 import contextlib
 import logging
+import os
+import resource
 import socket
+from collections.abc import Iterator
 
 import pytest
 import websockets
@@ -13,6 +16,7 @@ from tests.transports.fake_transport import binary, client_frame, close_frame
 from tests.transports.raw_peer import listening, raw_peer, until, upgrade
 from voicewire.errors import AddressInUseError
 from voicewire.testing.clock import VirtualClock
+from voicewire.transports.acceptor import OUT_OF_FILES_SECS
 from voicewire.transports.connection import Connection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener
@@ -257,6 +261,45 @@ async def test_an_owner_that_fails_loses_only_this_connection(
                 peer.write(close_frame(1011))
                 await peer.read_all()
     assert "a bug" in caplog.text
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Leave this process no file descriptor."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 8, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_without_a_file_descriptor_nobody_is_taken_until_there_is_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = VirtualClock()
+    async with listening(clock=clock) as (listener, visits), raw_peer(listener) as peer:
+        await peer.shake_hands()
+        _, recorder = await visits.next()
+        with socket.socket() as unlucky:
+            unlucky.setblocking(False)
+            with no_descriptor_left():
+                with contextlib.suppress(BlockingIOError):
+                    unlucky.connect(("127.0.0.1", listener.port))
+                peer.write(binary(b"still here"))
+                await until(lambda: recorder.messages == [b"still here"])
+                await asyncio.sleep(0.02)
+        clock.advance(OUT_OF_FILES_SECS)
+        async with raw_peer(listener) as another:
+            await another.shake_hands()
+            await visits.next()
+    assert len(caplog.records) <= 1, "one line says it"
 
 
 async def test_callers_wait_in_the_kernel_between_bind_and_start() -> None:

@@ -1,5 +1,6 @@
 """Speech-to-text."""
 
+import asyncio
 from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from voicewire.audio.pcm import num_bytes
 from voicewire.audio.resample import StreamNormalizer
+from voicewire.errors import ServiceError
 from voicewire.frames import (
     ClientConnectedFrame,
     ClientDisconnectedFrame,
@@ -37,6 +39,8 @@ MIN_CHUNK_SECS = 0.02
 MAX_SEGMENT_SECS = 60.0
 """Speech without a pause is transcribed piece by piece, each this long at most."""
 
+TRANSCRIBE_SECS = 30.0
+"""How long a transcription may take; one that hangs must not keep those behind it for ever."""
 
 COMMIT_SECS = 10.0
 """In a turn longer than this, what has been said up to a pause is transcribed for good: so the rest
@@ -198,7 +202,7 @@ class SegmentedSTTService(STTService):
         text = ""
         try:
             if not take.is_stale:
-                text = await self.transcribe(take.pcm)
+                text = await self._transcribe_in_time(take.pcm)
         finally:
             if not frame.is_pause:
                 self._is_interim_pending = False
@@ -207,6 +211,13 @@ class SegmentedSTTService(STTService):
             self.report_metric("ttfb_secs", clock.now() - started_at)
         if not take.is_stale:
             self.push_transcription(text, is_final=take.is_final)
+
+    async def _transcribe_in_time(self, pcm: bytes) -> str:
+        try:
+            async with asyncio.timeout(TRANSCRIBE_SECS):
+                return await self.transcribe(pcm)
+        except TimeoutError as exc:
+            raise ServiceError(f"no transcription for {TRANSCRIBE_SECS:g} s") from exc
 
     def _listen(self, frame: InputAudioRawFrame) -> None:
         pcm = self._to_service(frame)

@@ -177,7 +177,7 @@ class Session:
 
     def cancel(self, reason: EndReason = EndReason.SERVER_STOPPED) -> None:
         """End now."""
-        self._has_ended_by(reason)
+        self._has_ended_by(reason if self._connection.is_open else self._natural_end())
         self._connection.close(1001, "the server ends the conversation")
         if self._bot_task is not None:
             self._bot_task.cancel()
@@ -225,6 +225,8 @@ class Session:
             self._bot_task.cancel()
 
     def _time_is_up(self) -> None:
+        if not self._connection.is_open:
+            return  # It is over for another reason, and only the goodbye takes its time.
         logger.info("session %s: ended, it has lasted %g s", self.id, self._max_secs)
         self._has_ended_by(EndReason.TIME_UP)
         self._connection.close(CLOSE_TOO_LONG, f"a session lasts {self._max_secs:g} s at most")

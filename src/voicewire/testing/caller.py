@@ -103,6 +103,7 @@ class SimulatedCaller:
         self._player = _Player()
         self._stream_id = 0
         self._socket: ClientConnection | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._began_at = 0.0
 
@@ -120,7 +121,8 @@ class SimulatedCaller:
             "client-ready",
             {"version": "2.1.0", "about": {"library": library}, "voicewire": extension},
         )
-        for task in (self._listen(), self._speak(), self._report()):
+        self._listening = asyncio.ensure_future(self._listen())
+        for task in (self._speak(), self._report()):
             self._tasks.append(asyncio.ensure_future(task))
         return self
 
@@ -134,8 +136,9 @@ class SimulatedCaller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._end_stream()
-        if self._socket is not None:
-            await self._socket.close()
+        if self._socket is not None and self._listening is not None:
+            await self._socket.close()  # Its answer comes behind audio, which has to be read.
+            await asyncio.gather(self._listening, return_exceptions=True)
 
     def now(self) -> float:
         """Return the seconds since the call began."""

@@ -54,7 +54,8 @@ class SimulatedPhone:
         self._to_play: deque[Order] = deque()
         self._has_said = asyncio.Event()
         self._socket: ClientConnection | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._listening: asyncio.Task[None] | None = None
+        self._talking: asyncio.Task[None] | None = None
         self._began_at = 0.0
         self._packet_bytes = num_bytes(PACKET_SECS, line.sample_rate, 1)
 
@@ -63,7 +64,8 @@ class SimulatedPhone:
         self._began_at = time.monotonic()
         for message in self.line.opening():
             await self._socket.send(message)
-        self._tasks = [asyncio.ensure_future(each) for each in (self._listen(), self._talk())]
+        self._listening = asyncio.ensure_future(self._listen())
+        self._talking = asyncio.ensure_future(self._talk())
         return self
 
     async def __aexit__(
@@ -72,12 +74,13 @@ class SimulatedPhone:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        failures = await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._socket is not None:
-            await self._socket.close()
-        for failure in failures:
+        assert self._socket is not None
+        assert self._listening is not None
+        assert self._talking is not None
+        self._talking.cancel()
+        tasks = asyncio.gather(self._listening, self._talking, return_exceptions=True)
+        await self._socket.close()  # Its answer comes behind audio, which has to be read.
+        for failure in await tasks:
             if isinstance(failure, Exception) and exception is None:
                 raise failure
 

@@ -171,7 +171,10 @@ class Listener:
     async def _accept_from(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         delay_secs = self._accept_delay_secs
-        if delay_secs is None and self._certificate is None:
+        # asyncio's own server, where no file descriptor is left, tries and logs it a thousand
+        # times in a row, and plans as many further attempts; uvloop's hangs up on who waits.
+        has_good_server = not isinstance(loop, asyncio.SelectorEventLoop)
+        if has_good_server and delay_secs is None and self._certificate is None:
             server = await loop.create_server(
                 lambda: FrontDoor(self), sock=sock, backlog=self.settings.backlog
             )

@@ -69,3 +69,22 @@ def test_without_a_call_the_file_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_told_before_the_call(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be written"):
         ReplyRecorder(tmp_path / "nowhere" / "reply.wav")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk")
+def test_a_full_disk_is_told_once_and_nothing_more_is_written() -> None:
+    recorder = ReplyRecorder(Path("/dev/full"))
+    recorder.begin(0.0)
+    with pytest.raises(CommandError, match="/dev/full: cannot be written: no space left on device"):
+        recorder.add(Piece(0.0, loud(1.0)))
+    recorder.add(Piece(1.0, loud(1.0)))
+    recorder.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk")
+def test_a_disk_that_is_full_at_the_end_is_told() -> None:
+    recorder = ReplyRecorder(Path("/dev/full"))
+    recorder.begin(0.0)
+    with pytest.raises(CommandError, match="no space left on device"):
+        recorder.close()
+    recorder.close()

@@ -1,5 +1,6 @@
 """Everything that the bot said, in one WAV, as it was heard."""
 
+import contextlib
 import os
 import wave
 from pathlib import Path
@@ -45,11 +46,37 @@ class ReplyRecorder:
         try:
             self._raw = self._path.open("wb")
         except OSError as exc:
-            fault = (exc.strerror or str(exc)).lower()
-            raise CommandError(f"{self._path}: cannot be written: {fault}") from exc
+            raise self._failure(exc) from exc
 
     def add(self, piece: Piece) -> None:
-        """Write a piece at its place; the silence before it too."""
+        """Write a piece at its place; the silence before it too.
+
+        Raises:
+            CommandError: It cannot be written, as on a full disk; then nothing more is.
+        """
+        if self._raw is None:
+            return
+        try:
+            self._add(piece)
+        except OSError as exc:
+            self._give_up()
+            raise self._failure(exc) from exc
+
+    def close(self) -> None:
+        """Complete the file, where it was begun.
+
+        Raises:
+            CommandError: It cannot be written.
+        """
+        if self._raw is None:
+            return
+        try:
+            self._complete()
+        except OSError as exc:
+            self._give_up()
+            raise self._failure(exc) from exc
+
+    def _add(self, piece: Piece) -> None:
         sound = piece.sound
         if self._wav is None:
             self._begin_wav(sound.sample_rate, sound.num_channels)
@@ -61,17 +88,26 @@ class ReplyRecorder:
             self._write(bytes(gap_samples * self._format.num_channels * BYTES_PER_SAMPLE))
         self._write(self._format.process(sound.pcm, sound.sample_rate, sound.num_channels))
 
-    def close(self) -> None:
-        """Complete the file, where it was begun."""
-        if self._raw is None:
-            return
+    def _complete(self) -> None:
         if self._wav is None:
             self._begin_wav(*EMPTY_FORMAT)
         self._write(self._format.flush())
         assert self._wav is not None  # noqa: S101 - begun above
+        assert self._raw is not None  # noqa: S101 - by `begin`
         self._wav.close()
         self._raw.close()
         self._raw = None
+
+    def _give_up(self) -> None:
+        for file in (self._wav, self._raw):
+            with contextlib.suppress(OSError):  # What cannot be written cannot be flushed either.
+                if file is not None:
+                    file.close()
+        self._wav = self._raw = None
+
+    def _failure(self, exc: OSError) -> CommandError:
+        fault = (exc.strerror or str(exc)).lower()
+        return CommandError(f"{self._path}: cannot be written: {fault}")
 
     def _begin_wav(self, sample_rate: int, num_channels: int) -> None:
         assert self._raw is not None  # noqa: S101 - by `begin`
