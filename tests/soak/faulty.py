@@ -6,7 +6,7 @@ import json
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.sessions.test_resume import ResumingClient
+from tests.sessions.resuming import ResumingClient
 from tests.soak.orderly import LEFT
 from tests.soak.stage import (
     NOBODY,
