@@ -84,7 +84,9 @@ async def test_a_socket_reaches_the_worker_that_has_issued_the_token(
     assert theirs.recv(5) == b"hello"
 
 
-@pytest.mark.parametrize("token", ["", "nobody", Postmark(KEY, 1).make()])
+@pytest.mark.parametrize(
+    "token", ["", "nobody", Postmark(KEY, 1).make()], ids=["none", "no token", "one's own"]
+)
 async def test_what_is_nobody_elses_stays(workers: Workers, caller: Caller, token: str) -> None:
     assert not workers.hand_over(caller[1], token)
 
