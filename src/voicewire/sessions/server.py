@@ -6,33 +6,25 @@ import inspect
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError
-from voicewire.records import SessionRecord
-from voicewire.records.guarded import GuardedStore, StoreBusyError, StoreCounts
+from voicewire.records.guarded import StoreCounts
 from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces, PlaceId, Places
+from voicewire.sessions.returns import RESUME, Kept, Returns
 from voicewire.sessions.session import GOING_AWAY, Bot, Session
 from voicewire.sessions.shared_port import SharedPort
 from voicewire.transports import TransportStats, WebsocketServerParams
-from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.gate import RETRY_AFTER_SECS, Gate
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
-from voicewire.transports.resumable import (
-    CLOSE_NOT_RESUMABLE,
-    ResumableConnection,
-    ResumeTokens,
-    make_token,
-)
 from voicewire.transports.websocket import check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
@@ -43,13 +35,6 @@ logger = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 256
 """Connections beyond `max_sessions`: of sessions that are over, in their closing handshake."""
-
-RESUME = "resume"
-"""What the query has of a client that comes back: its token."""
-
-NO_SUCH_SESSION = (CLOSE_NOT_RESUMABLE, "there is no such session; connect anew")
-
-MAX_COUNT_DIGITS = 12
 
 CANCEL_SECS = 15.0
 """How long sessions may take to end when they have been told to end at once."""
@@ -113,6 +98,9 @@ class VoiceServer(Listening):
         self._clock = clock or MonotonicClock()
         self._places = places or LocalPlaces(self.limits)
         fellows = self._fellows = shared_port.fellows if shared_port else None
+        self._returns = Returns(
+            self._params, self._begin, self._places, clock=self._clock, fellows=fellows
+        )
         self._listener = Listener(
             host=host,
             port=port,
@@ -130,13 +118,9 @@ class VoiceServer(Listening):
             ),
             sockets=shared_port.sockets if shared_port else (),
             accept_delay_secs=shared_port.accept_delay_secs if shared_port else None,
-            hand_over=self._hand_over if fellows else None,
+            hand_over=self._returns.hand_over if fellows else None,
         )
         self._is_queue_kept = shared_port is not None and shared_port.is_queue_kept
-        store = self._params.session_store
-        self._store = None if store is None else GuardedStore(store)
-        self._lookups: set[asyncio.Task[None]] = set()
-        self._resume_tokens = ResumeTokens(fellows.make_token if fellows else make_token)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._stats_of_the_past = TransportStats()
         self._num_started = 0
@@ -168,7 +152,7 @@ class VoiceServer(Listening):
     @property
     def store_counts(self) -> StoreCounts:
         """What has become of the records of conversations; all zero where none is kept."""
-        return StoreCounts() if self._store is None else replace(self._store.counts)
+        return self._returns.store_counts
 
     async def start(self) -> None:
         """Listen, and let callers in.
@@ -206,7 +190,7 @@ class VoiceServer(Listening):
             drain_secs: How long the turns under way may take: a caller's question is answered,
                 and bots finish what they are saying. A second call with 0 ends them at once.
         """
-        self._is_stopping = True
+        self._is_stopping = self._returns.is_stopping = True
         if self._is_queue_kept:
             self._listener.leave_port()
         if drain_secs > 0:
@@ -216,15 +200,15 @@ class VoiceServer(Listening):
         if self._fellows is not None:
             self._fellows.close()
         await self._listener.close()
-        await asyncio.gather(*self._lookups)
+        await self._returns.settle()
         for session in self.sessions:
             session.cancel(EndReason.DRAIN_TIME_UP if drain_secs > 0 else EndReason.SERVER_STOPPED)
         await self._wait_for_sessions(CANCEL_SECS)
         for session, task in tuple(self._sessions.items()):
             logger.error("session %s: its bot cannot be ended, and is left behind", session.id)
             task.cancel()
-        if self._store is not None:
-            await self._store.close()
+        if self._returns.store is not None:
+            await self._returns.store.close()
         self._stopped.set()
 
     async def retire(self, *, within_secs: float | None = None) -> None:
@@ -285,7 +269,7 @@ class VoiceServer(Listening):
     def _on_connection(self, connection: Connection) -> None:
         ip = connection.remote_address[0]
         if RESUME in connection.query:
-            self._resume(connection)
+            self._returns.take(connection)
             return
         if self._is_stopping:
             connection.close(*GOING_AWAY)
@@ -296,102 +280,23 @@ class VoiceServer(Listening):
             return
         self._begin(connection, place)
 
-    def _begin(
-        self,
-        connection: Connection,
-        place: PlaceId,
-        record: SessionRecord | None = None,
-        taken: tuple[str, bytes] | None = None,
-    ) -> None:
+    def _begin(self, connection: Connection, place: PlaceId, kept: Kept | None = None) -> None:
         ip = connection.remote_address[0]
         session = Session(
-            self._resumable(connection, taken[0] if taken else ""),
+            self._returns.make_resumable(connection, kept),
             self._bot,
             params=self._params,
             max_secs=self.limits.max_session_secs,
             clock=self._clock,
-            record=record,
+            record=kept.record if kept else None,
         )
-        if self._store is not None:
-            session.keep_in(self._store, taken=taken)
+        if self._returns.store is not None:
+            taken = (kept.token, kept.content) if kept else None
+            session.keep_in(self._returns.store, taken=taken)
         task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")
         self._sessions[session] = task
         self._num_started += 1
         task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
-
-    def _resumable(self, connection: Connection, token: str) -> CallerConnection:
-        """Return what the session gets that may outlive its connection, if it may."""
-        if not self._can_resume(connection):
-            return connection
-        return ResumableConnection(
-            connection,
-            self._resume_tokens,
-            clock=self._clock,
-            window_secs=self._params.resume_window_secs,
-            token=token,
-        )
-
-    def _can_resume(self, connection: Connection) -> bool:
-        window_secs = self._params.resume_window_secs
-        return window_secs > 0 and connection.path not in self._params.dialects
-
-    def _hand_over(self, request: HandshakeRequest, fd: int, said: bytes) -> bool:
-        """Give a client that comes back to the process that it left, if that is another."""
-        token = request.query.get(RESUME)
-        return (
-            token is not None
-            and self._fellows is not None
-            and self._resume_tokens.find(token) is None
-            and self._fellows.hand_over(token, fd, said)
-        )
-
-    def _resume(self, connection: Connection) -> None:
-        """Let a client go on with its session that has lost its connection."""
-        token = connection.query[RESUME]
-        session = self._resume_tokens.find(token)
-        if session is None and self._store is not None and self._can_resume(connection):
-            if self._is_stopping:
-                connection.close(*GOING_AWAY)  # It is there for the next one.
-                return
-            lookup = asyncio.get_running_loop().create_task(
-                self._take_up(connection, token, self._store), name=f"lookup {connection.id}"
-            )
-            self._lookups.add(lookup)
-            lookup.add_done_callback(self._lookups.discard)
-            return
-        num_received = connection.query.get("received", "")
-        if session is None or not num_received.isdecimal() or len(num_received) > MAX_COUNT_DIGITS:
-            connection.close(*NO_SUCH_SESSION)
-        else:
-            session.go_on(connection, int(num_received))
-
-    async def _take_up(self, connection: Connection, token: str, store: GuardedStore) -> None:
-        """Go on with the conversation of a session that is over, if it has been kept."""
-        try:
-            content = await store.take(token)
-        except StoreBusyError:
-            connection.close(CLOSE_TRY_AGAIN_LATER, "too many come back at once")
-            return
-        record = None if content is None else store.from_json(content)
-        if content is None or record is None:
-            connection.close(*NO_SUCH_SESSION)
-            return
-        identity = connection.identity
-        place, refusal = None, (CLOSE_NOT_RESUMABLE, "the session is somebody else's")
-        if record.subject == (None if identity is None else identity.subject):
-            refusal = (CLOSE_TRY_AGAIN_LATER, "all places are taken")
-            place = self._places.take(connection.remote_address[0])
-        if place is not None and self._is_stopping:
-            refusal = GOING_AWAY
-            self._places.give_back(place, connection.remote_address[0])
-            place = None
-        if place is None:
-            await store.put(token, content, expires_secs=self._params.resume_window_secs)
-            connection.close(*refusal)
-            return
-        store.counts.taken_up += 1
-        logger.info("connection %s: goes on with session %s", connection.id, record.session_id)
-        self._begin(connection, place, record, (token, content))
 
     def _session_is_over(
         self, session: Session, task: asyncio.Task[None], place: PlaceId, ip: str
