@@ -125,7 +125,7 @@ async def test_a_wall_clock_that_is_set_back_and_forth_concerns_no_call(
 
 
 def test_wall_clock_time_is_asked_for_only_where_it_is_what_is_meant() -> None:
-    """A signature or a token holds until a time of day; all intervals are monotonic."""
+    """Tokens and signatures hold until a time of day, and records tell one; intervals do not."""
     package = Path(voicewire.__file__).parent
     asking = {
         path.relative_to(package).as_posix()
@@ -134,6 +134,7 @@ def test_wall_clock_time_is_asked_for_only_where_it_is_what_is_meant() -> None:
     }
     assert asking <= {
         "transports/providers.py",
+        "transports/session.py",
         "transports/websocket.py",
         "cli/dial.py",
         "auth/one_time_tokens.py",
