@@ -153,6 +153,22 @@ async def test_too_many_http_connections_are_refused() -> None:
         assert status == 503
 
 
+async def test_one_address_has_its_share_of_the_http_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicewire.transports.listener.is_loopback", lambda ip: False)
+    settings = ListenerSettings(max_http_connections_per_ip=1)
+    async with (
+        listening(http_app=make_http_app, settings=settings) as (listener, _),
+        raw_peer(listener) as first,
+        raw_peer(listener) as second,
+    ):
+        first.write(GET_HEALTHZ)
+        assert "200" in await first.read_head()
+        status, _ = await second.answer(GET_HEALTHZ)
+        assert status == 429
+
+
 async def test_a_request_that_trickles_in_has_one_deadline() -> None:
     clock = VirtualClock()
     async with (

@@ -221,6 +221,9 @@ class FrontDoor(asyncio.Protocol):
             self._refuse(Rejection(426, "only WebSocket is spoken here", {"Upgrade": "websocket"}))
         elif http_side.num_connections >= self._settings.max_http_connections:
             self._refuse(Rejection(503, "too many HTTP connections", {"Retry-After": "5"}))
+        elif http_side.is_crowded_by(self.ip) and self._listener.is_one_caller(self.ip):
+            why = "too many HTTP connections from your address"
+            self._refuse(Rejection(429, why, {"Retry-After": "5"}))
         elif transport is not None:
             self._leave()
             http_side.take_over(transport, bytes(self._buffer))

@@ -62,6 +62,16 @@ class HttpSide:
     def num_connections(self) -> int:
         return len(self._protocols)
 
+    def is_crowded_by(self, ip: str) -> bool:
+        """Return whether one address has all the connections that it may have."""
+        limit = self._settings.max_http_connections_per_ip
+        if limit is None:
+            return False
+        return (
+            sum(each.client is not None and each.client[0] == ip for each in self._protocols)
+            >= limit
+        )
+
     def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
         """Serve a socket on which `data`, a request head and what followed it, has been read."""
         protocol = _HttpProtocol(

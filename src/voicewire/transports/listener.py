@@ -313,12 +313,11 @@ class Listener:
     def is_crowded_by(self, ip: str) -> bool:
         """Return whether one address has more pending handshakes than it may."""
         limit = self.settings.max_pending_handshakes_per_ip
-        return (
-            limit is not None
-            and self._crowd[ip] > limit
-            and not is_loopback(ip)
-            and not is_within(ip, self.settings.trusted_proxies)
-        )
+        return limit is not None and self._crowd[ip] > limit and self.is_one_caller(ip)
+
+    def is_one_caller(self, ip: str) -> bool:
+        """Return whether an address is not one of those behind which many callers may be."""
+        return not is_loopback(ip) and not is_within(ip, self.settings.trusted_proxies)
 
     def spawn(self, admission: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run an asynchronous admission; `close` cancels what is still running."""

@@ -97,6 +97,9 @@ class ListenerSettings(BaseModel):
     max_http_connections: int = Field(default=256, gt=0)
     """More plain HTTP connections than this are refused with 503."""
 
+    max_http_connections_per_ip: int | None = Field(default=64, gt=0)
+    """More of them from one address are refused with 429, as with pending handshakes."""
+
     http_keep_alive_secs: int = Field(default=5, gt=0)
     """How long a plain HTTP connection may stay idle between two requests."""
 
