@@ -4,6 +4,7 @@ Prints a line of JSON when callers may come, one for each line on its stdin, and
 """
 
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -97,6 +98,13 @@ def say(news: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def give_back_free_memory() -> None:
+    """Have the C library keep none of what is free, so that memory is what the program holds."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # Of glibc.
+    if trim is not None:
+        trim(0)
+
+
 def answer_questions(server: VoiceServer) -> None:
     """Say what there is for each line that comes; on `collect` when garbage has been collected."""
     loop = asyncio.get_running_loop()
@@ -109,6 +117,7 @@ def answer_questions(server: VoiceServer) -> None:
             signal.raise_signal(signal.SIGTERM)
         if b"collect" in asked:
             gc.collect()
+        give_back_free_memory()
         for _ in range(asked.count(b"\n")):
             say({**look(server), "tasks": len(asyncio.all_tasks())})
 
