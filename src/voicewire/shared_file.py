@@ -1,10 +1,15 @@
 """Memory that several processes have in common."""
 
+import contextlib
 import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import reduction
 from typing import Any, BinaryIO, Self
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class SharedFile:
@@ -40,6 +45,16 @@ class SharedFile:
     def close(self) -> None:
         """Let go of it."""
         self.file.close()
+
+
+@contextlib.contextmanager
+def locked(file: BinaryIO) -> Iterator[None]:
+    """Keep other processes out that lock the file, too; this one must not do so twice (POSIX)."""
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN)
 
 
 def _allocate(fd: int, num_bytes: int) -> None:

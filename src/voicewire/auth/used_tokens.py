@@ -1,22 +1,17 @@
 """Which one-time tokens have been used: each is taken once, by whichever process is asked."""
 
-import contextlib
 import heapq
 import os
 import sys
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
 
 from voicewire.errors import ConfigurationError, QueueFullError
-from voicewire.shared_file import SharedFile
-
-if sys.platform != "win32":
-    import fcntl
+from voicewire.shared_file import SharedFile, locked
 
 NONCE_BYTES = 16
 
@@ -127,7 +122,7 @@ class SharedUsedTokens(UsedTokens):
         except OSError as exc:
             raise ConfigurationError(f"{path} cannot be used: {exc.strerror}") from exc
         try:
-            with _locked(file):
+            with locked(file):
                 _check_or_fill(file, path, max_used * cls._RECORD.itemsize)
         except ConfigurationError:
             file.close()
@@ -137,7 +132,7 @@ class SharedUsedTokens(UsedTokens):
     def take(self, nonce: bytes, *, expires_at: float, now: float) -> bool:
         first, second = np.frombuffer(nonce, np.uint64)
         nonces = self._records["nonce"]
-        with _locked(self._file):
+        with locked(self._file):
             is_current = self._records["until"] > now
             is_it = is_current & (nonces[:, 0] == first) & (nonces[:, 1] == second)
             if is_it.any():
@@ -161,12 +156,3 @@ def _check_or_fill(file: BinaryIO, path: Path, num_bytes: int) -> None:
         os.truncate(file.fileno(), num_bytes)
     elif status.st_size != num_bytes:
         raise ConfigurationError(f"{path} is something else; remove it")
-
-
-@contextlib.contextmanager
-def _locked(file: BinaryIO) -> Iterator[None]:
-    fcntl.lockf(file, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.lockf(file, fcntl.LOCK_UN)

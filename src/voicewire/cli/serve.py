@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -135,9 +136,8 @@ def serve(
     configure_logging(verbose=verbose)
     load_bot(spec)
     process = _Process(spec, verbose=verbose)
-    tokens = os.environ.pop(TOKENS_VARIABLE, None)
-    store = os.environ.pop(STORE_VARIABLE, None)
-    params = _with_store(_with_tokens(load_params(spec), tokens), store)
+    params = _with_variable(load_params(spec), TOKENS_VARIABLE, "authenticate", StaticTokens.parse)
+    params = _with_variable(params, STORE_VARIABLE, "session_store", RedisSessionStore)
     if (tls_cert is None) != (tls_key is None):
         raise CommandError("--tls-cert and --tls-key go together", exit_code=EXIT_USAGE)
     if tls_cert is not None and tls_key is not None:
@@ -164,55 +164,39 @@ def serve(
     note("stopped")
 
 
-def _with_tokens(
-    params: WebsocketServerParams | None, tokens: str | None
+def _with_variable(
+    params: WebsocketServerParams | None, variable: str, field: str, make: Callable[[str], object]
 ) -> WebsocketServerParams | None:
-    """Return the parameters with the tokens of the environment.
+    """Return the parameters with what a variable says, which is taken out of the environment.
+
+    Args:
+        params: Those of the bot's module.
+        variable: Its name.
+        field: Which parameter it is.
+        make: Makes the parameter's value of what it says.
 
     Raises:
-        CommandError: They are none, or the bot's module has a hook of its own.
+        CommandError: It cannot be made of that, or the bot's module has one of its own.
     """
-    if tokens is None:
+    text = os.environ.pop(variable, None)
+    if text is None:
         return params
-    params = params if params is not None else default_params()
-    if params.authenticate is not None:
+    if params is not None and getattr(params, field) is not None:
         raise CommandError(
-            f"{TOKENS_VARIABLE} is set, and transport_params has authenticate: it must be one",
+            f"{variable} is set, and transport_params has {field}: it must be one",
             exit_code=EXIT_USAGE,
         )
     try:
-        hook = StaticTokens.parse(tokens)
+        value = make(text)
     except ConfigurationError as exc:
-        raise CommandError(f"{TOKENS_VARIABLE}: {exc}", exit_code=EXIT_USAGE) from exc
-    return params.model_copy(update={"authenticate": hook})
+        raise CommandError(f"{variable}: {exc}", exit_code=EXIT_USAGE) from exc
+    return _with(params, **{field: value})
 
 
 def _with(params: WebsocketServerParams | None, **options: object) -> WebsocketServerParams:
     """Return the parameters with options of the command line."""
     params = params if params is not None else default_params()
     return params.model_copy(update=options)
-
-
-def _with_store(
-    params: WebsocketServerParams | None, address: str | None
-) -> WebsocketServerParams | None:
-    """Return the parameters with the session store of the environment.
-
-    Raises:
-        CommandError: It is none, or the bot's module has one of its own.
-    """
-    if address is None:
-        return params
-    if params is not None and params.session_store is not None:
-        raise CommandError(
-            f"{STORE_VARIABLE} is set, and transport_params has session_store: it must be one",
-            exit_code=EXIT_USAGE,
-        )
-    try:
-        store = RedisSessionStore(address)
-    except ConfigurationError as exc:
-        raise CommandError(f"{STORE_VARIABLE}: {exc}", exit_code=EXIT_USAGE) from exc
-    return _with(params, session_store=store)
 
 
 def _say_ready(url: str) -> None:

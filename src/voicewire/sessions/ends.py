@@ -4,13 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from voicewire.transports.connection import ABNORMAL_CLOSURE, PING_TIMEOUT
+from voicewire.transports.connection import ABNORMAL_CLOSURE, INTERNAL_ERROR, PING_TIMEOUT
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 
 REFUSALS = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
 """Close codes for what a peer has sent (RFC 6455, 7.4.1)."""
-
-INTERNAL_ERROR = 1011
 
 
 class EndReason(StrEnum):

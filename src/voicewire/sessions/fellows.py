@@ -156,7 +156,7 @@ def _give(taker: socket.socket | None, to: _To, said: bytes, fds: list[int]) -> 
         return _To.NOBODY
     try:
         socket.send_fds(taker, [to.value + said], fds)
-    except (BrokenPipeError, ConnectionError):
+    except ConnectionError:
         return _To.NOBODY
     except OSError:  # The queue is full, or too many files are on their way.
         return _To.BUSY

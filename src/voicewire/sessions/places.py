@@ -1,19 +1,13 @@
 """The places of a server: who has one, and whether another caller may have one too."""
 
-import contextlib
-import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
 from hashlib import blake2b
 
 import numpy as np
 
 from voicewire.sessions.limits import Limits
-from voicewire.shared_file import SharedFile
-
-if sys.platform != "win32":
-    import fcntl
+from voicewire.shared_file import SharedFile, locked
 
 PlaceId = int
 
@@ -123,7 +117,7 @@ class SharedPlaces(Places):
         return (mine + num_pending) * num_workers > int(np.count_nonzero(workers)) + num_pending
 
     def take(self, ip: str) -> PlaceId | None:
-        with self._lock():
+        with locked(self._file):
             if self.refusal(ip) is not None:
                 return None
             place = int(np.argmin(self._records["worker"] != 0))
@@ -131,7 +125,7 @@ class SharedPlaces(Places):
             return place
 
     def give_back(self, place: PlaceId, ip: str) -> None:
-        with self._lock():
+        with locked(self._file):
             self._records[place] = (0, 0)
 
     def close(self) -> None:
@@ -140,16 +134,8 @@ class SharedPlaces(Places):
 
     def give_back_all(self, worker: int) -> None:
         """Give back the places of a worker that is no more."""
-        with self._lock():
+        with locked(self._file):
             self._records[self._records["worker"] == worker] = (0, 0)
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 def _digest(ip: str) -> int:

@@ -15,6 +15,7 @@ from voicewire.transports import WebsocketServerParams
 from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.handshake import HandshakeRequest
+from voicewire.transports.identity import subject_of
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.resumable import (
     CLOSE_NOT_RESUMABLE,
@@ -169,12 +170,9 @@ class Returns:
         logger.info("connection %s: goes on with session %s", connection.id, record.session_id)
         self._begin(connection, place, Kept(record, token, content))
 
-    def _place_for(
-        self, connection: Connection, record: SessionRecord
-    ) -> PlaceId | tuple[int, str]:
+    def _place_for(self, connection: Connection, record: SessionRecord) -> PlaceId | Refusal:
         """Return a place, or the code and words of the refusal."""
-        identity = connection.identity
-        if record.subject != (None if identity is None else identity.subject):
+        if record.subject != subject_of(connection.identity):
             return CLOSE_NOT_RESUMABLE, "the session is somebody else's"
         if self.is_stopping:
             return GOING_AWAY

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,7 +19,7 @@ from voicewire.sessions.session import GOING_AWAY, Bot, Session
 from voicewire.sessions.shared_port import SharedPort
 from voicewire.transports import TransportStats, WebsocketServerParams
 from voicewire.transports.connection import Connection
-from voicewire.transports.gate import RETRY_AFTER_SECS, Gate
+from voicewire.transports.gate import RETRY_AFTER_SECS, Gate, is_coroutine_function
 from voicewire.transports.handshake import HandshakeRequest, Rejection
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
@@ -336,9 +335,7 @@ def check_server_arguments(bot: object, port: object, params: object, limits: ob
     check_arguments(port, params)
     if not isinstance(limits, Limits):
         raise ConfigurationError(f"limits is {type(limits).__name__}; expected Limits(...)")
-    if not inspect.iscoroutinefunction(bot) and not inspect.iscoroutinefunction(
-        getattr(bot, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine
-    ):
+    if not is_coroutine_function(bot):
         raise ConfigurationError(
             f"bot is {bot!r}; expected an `async def` function that takes the transport"
         )

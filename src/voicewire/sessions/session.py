@@ -200,22 +200,23 @@ class Session:
         return EndReason.DRAINED if self._is_going_away else EndReason.BOT_FINISHED
 
     def _bot_wants_to_exit(self) -> None:
-        self._has_ended_by(EndReason.BOT_FAILED)
-        self._connection.close(1011, "internal error")
+        self._bot_has_failed()
         if self._bot_task is not None:
             self._bot_task.cancel()
+
+    def _bot_has_failed(self) -> None:
+        self._has_ended_by(EndReason.BOT_FAILED)
+        self._connection.close(1011, "internal error")
 
     async def _run_bot(self) -> None:
         try:
             await self._bot(self.transport)
         except ConfigurationError as exc:  # Says all that there is to know.
             logger.error("session %s: the bot cannot work: %s", self.id, exc)
-            self._has_ended_by(EndReason.BOT_FAILED)
-            self._connection.close(1011, "internal error")
+            self._bot_has_failed()
         except (Exception, SystemExit, KeyboardInterrupt):  # Its wish to leave is for its session.
             logger.exception("session %s: the bot failed", self.id)
-            self._has_ended_by(EndReason.BOT_FAILED)
-            self._connection.close(1011, "internal error")
+            self._bot_has_failed()
 
     def _check_started(self) -> None:
         if not self.transport.has_begun and self._bot_task is not None:

@@ -19,7 +19,7 @@ from voicewire.transports.handshake import (
     parse_head,
 )
 from voicewire.transports.origins import origin_refusal
-from voicewire.transports.proxies import caller_behind
+from voicewire.transports.proxies import address_behind
 from voicewire.transports.upgrade import Upgrade
 
 if TYPE_CHECKING:
@@ -269,13 +269,9 @@ class FrontDoor(asyncio.Protocol):
             self._deadline = None
 
     def _caller_address(self, headers: Headers) -> tuple[str, int]:
-        """Return who calls, through a proxy or not; the port behind a proxy is not known."""
-        address = self._remote_address()
-        forwarded_for = headers.get("x-forwarded-for")
-        if forwarded_for is None:
-            return address
-        caller = caller_behind(address[0], forwarded_for, self._settings.trusted_proxies)
-        return address if caller == address[0] else (caller, 0)
+        """Return who calls, through a proxy or not."""
+        forwarded_for = headers.get("x-forwarded-for", "")
+        return address_behind(self._remote_address(), forwarded_for, self._settings.trusted_proxies)
 
     def _remote_address(self) -> tuple[str, int]:
         peer = self._transport and self._transport.get_extra_info("peername")

@@ -15,7 +15,7 @@ from voicewire.transports.connect import ConnectEndpoint
 from voicewire.transports.pages import page_routes
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.providers import StartEndpoint
-from voicewire.transports.proxies import Network, caller_behind
+from voicewire.transports.proxies import Network, address_behind
 
 
 def make_http_app(
@@ -71,10 +71,8 @@ def _behind_proxies(app: ASGIApp, trusted: Sequence[Network]) -> ASGIApp:
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["client"] is not None:
-            proxy, port = scope["client"]
             forwarded_for = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
-            caller = caller_behind(proxy, forwarded_for, trusted)
-            scope = {**scope, "client": (caller, port if caller == proxy else 0)}
+            scope = {**scope, "client": address_behind(scope["client"], forwarded_for, trusted)}
         await app(scope, receive, send)
 
     return call

@@ -26,5 +26,10 @@ class Identity:
             raise ValueError(f"subject is an empty or no string ({kind}); expected who it is")
 
 
+def subject_of(identity: Identity | None) -> str | None:
+    """Return who it is; None of whom nothing is known."""
+    return None if identity is None else identity.subject
+
+
 Authenticate = Callable[[HandshakeRequest], Awaitable[Identity | Rejection]]
 """Asked about each caller before the WebSocket is opened, and about each `POST /connect`."""

@@ -15,6 +15,14 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
+def address_behind(
+    proxy: tuple[str, int], forwarded_for: str, trusted: Sequence[Network]
+) -> tuple[str, int]:
+    """Return the address and port of who calls; behind a proxy the port is not known, and 0."""
+    caller = caller_behind(proxy[0], forwarded_for, trusted)
+    return proxy if caller == proxy[0] else (caller, 0)
+
+
 def caller_behind(proxy: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
     """Return the address of the caller whom a chain of proxies has passed on.
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from voicewire.clock import Clock, TimerHandle
 from voicewire.errors import SessionClosed
-from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.connection import ABNORMAL_CLOSURE, PING_TIMEOUT, Connection
+from voicewire.transports.identity import subject_of
 from voicewire.transports.receiver import MessageReceiver
 from voicewire.transports.replay import ReplayLog
 
@@ -129,7 +129,7 @@ class ResumableConnection:
     def is_open(self) -> bool:
         """Whether messages can be sent, though they may have to wait for the client."""
         is_there = self._connection is not None and self._connection.is_open
-        return is_there or self._can_be_held
+        return is_there or self.can_come_back
 
     @property
     def is_writing_paused(self) -> bool:
@@ -147,12 +147,12 @@ class ResumableConnection:
     @property
     def can_come_back(self) -> bool:
         """Whether the client may come back by them."""
-        return self._can_be_held
+        return self._log is not None and not self._is_final
 
     @property
     def is_lost(self) -> bool:
         """Whether the client is away, and may come back."""
-        return self._connection is None and self._can_be_held
+        return self._connection is None and self.can_come_back
 
     @property
     def num_received(self) -> int:
@@ -184,7 +184,7 @@ class ResumableConnection:
         try:
             connection.send(message)
         except SessionClosed:
-            if not self._can_be_held:
+            if not self.can_come_back:
                 raise
         if not self._log.is_complete:
             logger.info(
@@ -273,7 +273,7 @@ class ResumableConnection:
         if self._log is None:
             connection.close(CLOSE_NOT_RESUMABLE, "the session is over")
             return
-        if _subject(connection) != _subject(self):
+        if subject_of(connection.identity) != subject_of(self.identity):
             logger.warning("connection %s: somebody else has shown its token", self.id)
             connection.close(CLOSE_NOT_RESUMABLE, "the session is somebody else's")
             return
@@ -299,10 +299,6 @@ class ResumableConnection:
         if not connection.is_writing_paused:
             self._receiver.writing_resumed()
 
-    @property
-    def _can_be_held(self) -> bool:
-        return self._log is not None and not self._is_final
-
     def _invite(self, connection: Connection) -> None:
         """Tell the client its next token; this message is not counted."""
         assert self._invitation is not None  # noqa: S101 - set with the log
@@ -316,7 +312,7 @@ class ResumableConnection:
         if connection is not self._connection:
             return
         was_lost = code in (ABNORMAL_CLOSURE, CLOSE_SILENT) or reason == PING_TIMEOUT
-        if not (was_lost and self._can_be_held):
+        if not (was_lost and self.can_come_back):
             self._end(code, reason)
             return
         self._received_before += connection.num_messages_received
@@ -349,10 +345,6 @@ class ResumableConnection:
         self._writable.set()
         if self._receiver is not None:
             self._receiver.connection_closed(code, reason)
-
-
-def _subject(connection: CallerConnection) -> str | None:
-    return None if connection.identity is None else connection.identity.subject
 
 
 class _Leg:

@@ -13,6 +13,7 @@ from voicewire.records import SessionRecord
 from voicewire.rtvi.messages import message
 from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.client import ClientConnection
+from voicewire.transports.identity import subject_of
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.resumable import ResumableConnection
 from voicewire.transports.websocket import WebsocketTransport
@@ -87,10 +88,9 @@ class SessionTransport(WebsocketTransport):
         if self._memory is None:
             return None
         context, data = self._memory
-        identity = self._client.identity
         return SessionRecord(
             session_id=self._client.id if self.record is None else self.record.session_id,
-            subject=None if identity is None else identity.subject,
+            subject=subject_of(self._client.identity),
             path=self._client.path,
             began_at=self._began_at,
             messages=context.get_messages(),
