@@ -2,73 +2,21 @@
 
 import asyncio
 
-import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.sessions.counting import Bots, counting
 from tests.sessions.resuming import PACKET, RATE, ResumingClient
-from tests.sessions.serving import run_pipeline, voice_server
-from tests.transports.client import Recorder, eventually
-from voicewire import (
-    Frame,
-    FrameDirection,
-    Identity,
-    InlineProcessor,
-    StaticTokens,
-    TTSAudioRawFrame,
-)
-from voicewire.frames import InputAudioRawFrame
+from tests.sessions.serving import voice_server
+from tests.transports.client import eventually
+from voicewire import Identity, StaticTokens
 from voicewire.serializers.protos import frames_pb2 as proto
-from voicewire.sessions import Limits, SessionTransport
+from voicewire.sessions import Limits
 
 pytestmark = pytest.mark.anyio
 
 KEYS = {"ada": "ada-0123456789-0123456789", "bob": "bob-0123456789-0123456789"}
-
-
-class Counter(InlineProcessor):
-    """Says samples that count up, as fast as it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.num_said = 0
-
-    def say(self, secs: float) -> None:
-        samples = np.arange(self.num_said, self.num_said + round(secs * RATE))
-        self.num_said += len(samples)
-        self.push(TTSAudioRawFrame((samples % 30_000).astype("<i2").tobytes(), RATE, 1))
-
-    def process(self, frame: Frame, direction: FrameDirection) -> None:
-        self.push(frame, direction)
-
-
-class Bots:
-    """Notes what becomes of each bot that is called."""
-
-    def __init__(self) -> None:
-        self.heard = Recorder()
-        self.counter = Counter()
-        self.num_called = 0
-        self.num_over = 0
-        self.transport: SessionTransport | None = None
-
-    async def __call__(self, transport: SessionTransport) -> None:
-        self.num_called += 1
-        self.transport = transport
-        try:
-            await run_pipeline(transport, self.heard, self.counter)
-        finally:
-            self.num_over += 1
-
-    def heard_samples(self) -> list[int]:
-        frames = self.heard.of(InputAudioRawFrame)
-        samples: list[int] = np.frombuffer(b"".join(each.audio for each in frames), "<i2").tolist()
-        return samples
-
-
-def counting(num_samples: int) -> list[int]:
-    return [number % 30_000 for number in range(num_samples)]
 
 
 async def test_what_both_say_during_a_loss_is_heard_once_and_in_order() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,9 @@ async def test_all_workers_together_have_one_limit_and_the_dead_give_their_place
 
 
 async def test_a_token_that_lets_in_once_does_so_in_whichever_worker() -> None:
-    async with program(workers=2, is_guarded=True) as server:
-        pids: set[int] = set()
-        for _ in range(20):
+    async with program(workers=2, is_guarded=True) as server, asyncio.timeout(PATIENCE_SECS):
+        pids: Counter[int] = Counter()
+        while len(pids) < 2 or pids.total() < 20:  # The kernel deals out the callers.
             token = TOKENS.issue(Identity("ada"))
             sockets = await asyncio.gather(
                 *(call(f"{server.url}?token={token}") for _ in range(4)), return_exceptions=True
@@ -148,9 +149,8 @@ async def test_a_token_that_lets_in_once_does_so_in_whichever_worker() -> None:
             assert (len(let_in), len(refused)) == (1, 3)
             assert {each.response.status_code for each in refused} == {401}
             for socket, pid in let_in:
-                pids.add(pid)
+                pids[pid] += 1
                 await socket.close()
-        assert len(pids) == 2
 
 
 def temporary_files() -> set[Path]:

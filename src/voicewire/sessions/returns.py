@@ -16,13 +16,9 @@ from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.connection import Connection
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.identity import subject_of
+from voicewire.transports.lasting import CLOSE_NOT_RESUMABLE
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
-from voicewire.transports.resumable import (
-    CLOSE_NOT_RESUMABLE,
-    ResumableConnection,
-    ResumeTokens,
-    make_token,
-)
+from voicewire.transports.resumable import ResumableConnection, ResumeTokens, make_token
 
 logger = logging.getLogger(__name__)
 

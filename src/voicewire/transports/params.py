@@ -136,10 +136,24 @@ class WebsocketClientParams(WebsocketParams):
     Attributes:
         headers: Further header fields of the handshake, such as `Authorization`.
         open_timeout_secs: How long the server may take to answer.
+        resume_window_secs: How long a server is called again whose connection was lost, to go on
+            where it was; 0 counts a loss as the end. More than 0 takes a serializer that carries
+            RTVI, as the default one does.
     """
 
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     open_timeout_secs: float = Field(default=10.0, gt=0.0)
+    resume_window_secs: float = Field(default=0.0, ge=0.0, le=3600.0)
+
+    @model_validator(mode="after")
+    def _check_resuming(self) -> "WebsocketClientParams":
+        if self.resume_window_secs and not self.serializer.carries_rtvi:
+            raise ConfigurationError(
+                f"resume_window_secs={self.resume_window_secs:g} takes a serializer that carries "
+                f"RTVI, such as ProtobufFrameSerializer(); {type(self.serializer).__name__} does "
+                "not; leave it at 0"
+            )
+        return self
 
 
 class WebsocketServerParams(WebsocketParams):

@@ -23,6 +23,11 @@ class ReplayLog:
         self._num_bytes = 0
         self._kept: deque[bytes | str] = deque()
 
+    @property
+    def num_acknowledged(self) -> int:
+        """How many have arrived, as far as is known."""
+        return self.num_sent - len(self._kept)
+
     def append(self, message: bytes | str) -> None:
         """Keep a message that is sent."""
         self.num_sent += 1
@@ -40,9 +45,9 @@ class ReplayLog:
         Raises:
             ValueError: It cannot have received so many, or has said before that it has more.
         """
-        first = self.num_sent - len(self._kept)
         if not self.is_complete:
             return
+        first = self.num_acknowledged
         if not first <= num_received <= self.num_sent:
             raise ValueError(f"received: {num_received}; expected {first}..{self.num_sent}")
         for _ in range(num_received - first):

@@ -1,15 +1,13 @@
-"""A caller's connection that outlives the TCP connections under it."""
+"""Callers who lose their connection and come back."""
 
-import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from voicewire.clock import Clock, TimerHandle
-from voicewire.errors import SessionClosed
-from voicewire.transports.connection import ABNORMAL_CLOSURE, PING_TIMEOUT, Connection
+from voicewire.transports.connection import Connection
 from voicewire.transports.identity import subject_of
-from voicewire.transports.receiver import MessageReceiver
+from voicewire.transports.lasting import CLOSE_NOT_RESUMABLE, LastingConnection
 from voicewire.transports.replay import ReplayLog
 
 logger = logging.getLogger(__name__)
@@ -17,12 +15,6 @@ logger = logging.getLogger(__name__)
 MAX_KEPT_BYTES = 2 << 20
 """What may wait for an acknowledgement: twenty seconds of stereo PCM at 24 kHz. Clients acknowledge
 every second."""
-
-CLOSE_SILENT = 4000
-"""Close code of our own client for a connection that has fallen silent."""
-
-CLOSE_NOT_RESUMABLE = 4004
-"""Close code for a client that wants to go on with a session that is over."""
 
 
 def make_token() -> str:
@@ -67,8 +59,8 @@ Invitation = Callable[[str, int], bytes | str]
 """Makes the message that tells a client its token, and how many of its messages have come."""
 
 
-class ResumableConnection:
-    """What the session knows as its connection: a `Connection`, and after a loss the next one.
+class ResumableConnection(LastingConnection):
+    """The connection of a client that may come back.
 
     A client asks for it (`let_resume`). From then on what is sent to it is kept until it says that
     it has come. When the connection is lost, nothing is closed: what the session sends waits, for
@@ -93,51 +85,19 @@ class ResumableConnection:
         window_secs: float,
         token: str = "",
     ) -> None:
-        self.id = connection.id
-        self.path = connection.path
-        self.headers: Mapping[str, str] = connection.headers
-        self.query: Mapping[str, str] = connection.query
-        self.identity = connection.identity
-        self.subprotocol = connection.subprotocol
-        self.remote_address = connection.remote_address
+        super().__init__(connection)
         self.window_secs = window_secs
         self._tokens = tokens
         self._clock = clock
-        self._connection: Connection | None = connection
-        self._receiver: MessageReceiver | None = None
         self._received_before = 0
         self._num_uncounted = 0
-        self._log: ReplayLog | None = None
         self._invitation: Invitation | None = None
         self._on_held: Callable[[], None] = lambda: None
         self._token = ""
         self._old_token = token
         if token:
             tokens.adopt(token, self)
-        self._is_final = False  # Nothing is resumed any more: one side has said goodbye.
         self._timer: TimerHandle | None = None
-        self._last_words = (ABNORMAL_CLOSURE, "")
-        self._over = asyncio.Event()
-        self._writable = asyncio.Event()
-
-    def __repr__(self) -> str:
-        return f"<ResumableConnection {self.id} {self._connection!r}>"
-
-    # What the session sees.
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent, though they may have to wait for the client."""
-        is_there = self._connection is not None and self._connection.is_open
-        return is_there or self.can_come_back
-
-    @property
-    def is_writing_paused(self) -> bool:
-        return self._connection is None or self._connection.is_writing_paused
-
-    @property
-    def end_words(self) -> tuple[int, str]:
-        return self._last_words if self._connection is None else self._connection.end_words
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -145,91 +105,16 @@ class ResumableConnection:
         return tuple(filter(None, (self._token, self._old_token)))
 
     @property
-    def can_come_back(self) -> bool:
-        """Whether the client may come back by them."""
-        return self._log is not None and not self._is_final
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the client is away, and may come back."""
-        return self._connection is None and self.can_come_back
-
-    @property
     def num_received(self) -> int:
         """How many messages of the client's have come."""
         now = 0 if self._connection is None else self._connection.num_messages_received
         return self._received_before + now
-
-    def start(self, receiver: MessageReceiver) -> None:
-        """Deliver to `receiver` from now on."""
-        self._receiver = receiver
-        assert self._connection is not None  # noqa: S101 - nobody is held before
-        self._connection.start(_Leg(self, self._connection, receiver))
-
-    def send(self, message: bytes | str) -> None:
-        """Send a message, or keep it until the client is back.
-
-        Raises:
-            SessionClosed: It does not come back, or has said goodbye.
-        """
-        connection = self._connection
-        if self._log is None:
-            if connection is None:
-                raise SessionClosed(ABNORMAL_CLOSURE, "the client has not come back")
-            connection.send(message)
-            return
-        self._log.append(message)
-        if connection is None:
-            return
-        try:
-            connection.send(message)
-        except SessionClosed:
-            if not self.can_come_back:
-                raise
-        if not self._log.is_complete:
-            logger.info(
-                "connection %s: the client acknowledges nothing, and cannot resume", self.id
-            )
-            self._forget()
 
     def send_uncounted(self, message: bytes | str) -> None:
         """Send a message that is about what is counted, before anything is."""
         if self._connection is not None and self._connection.is_open:
             self._connection.send(message)
             self._num_uncounted += 1
-
-    def rest(self, secs: float) -> None:
-        """Read nothing for so many seconds."""
-        if self._connection is not None:
-            self._connection.rest(secs)
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye; a client that is away finds nothing to come back to."""
-        self._is_final = True
-        self._forget()
-        if self._connection is not None:
-            self._connection.close(code, reason)
-        else:
-            self._end_soon(code, reason)
-
-    def abort(self) -> None:
-        """Drop the connection now."""
-        self._is_final = True
-        self._forget()
-        if self._connection is not None:
-            self._connection.abort()
-        else:
-            self._end_soon(ABNORMAL_CLOSURE, "aborted")
-
-    async def wait_closed(self) -> None:
-        """Return when the client is gone for good and the receiver has been told."""
-        await self._over.wait()
-
-    async def wait_writable(self) -> None:
-        """Return when writing is not paused, or not possible any more."""
-        while self.is_writing_paused and self.is_open:
-            self._writable.clear()
-            await self._writable.wait()
 
     # What the client wants.
 
@@ -255,7 +140,8 @@ class ResumableConnection:
             ValueError: It cannot have got so many.
         """
         if self._log is not None:
-            self._log.acknowledge(num_received)
+            # One from before a loss, which the client has repeated, knows of less.
+            self._log.acknowledge(max(num_received, self._log.num_acknowledged))
             if self._old_token:  # It speaks, so it has got the new one.
                 self._tokens.revoke(self._old_token)
                 self._old_token = ""
@@ -291,13 +177,9 @@ class ResumableConnection:
         logger.info("connection %s: the client is back, as %s", self.id, connection.id)
         self._tokens.revoke(self._old_token)
         self._old_token = self._token
-        connection.start(_Leg(self, connection, self._receiver))
+        self._deliver_from(connection)
         self._invite(connection)
-        for message in self._log.unacknowledged():
-            connection.send(message)
-        self._writable.set()
-        if not connection.is_writing_paused:
-            self._receiver.writing_resumed()
+        self._repeat(connection, self._log)
 
     def _invite(self, connection: Connection) -> None:
         """Tell the client its next token; this message is not counted."""
@@ -305,25 +187,11 @@ class ResumableConnection:
         self._token = self._tokens.issue(self)
         connection.send(self._invitation(self._token, self.num_received))
 
-    # What becomes of the connections.
-
-    def connection_ended(self, connection: Connection, code: int, reason: str) -> None:
-        """Hold the session, or end it; a connection that was dropped for another is nothing."""
-        if connection is not self._connection:
-            return
-        was_lost = code in (ABNORMAL_CLOSURE, CLOSE_SILENT) or reason == PING_TIMEOUT
-        if not (was_lost and self.can_come_back):
-            self._end(code, reason)
-            return
+    def _lost(self, connection: Connection, code: int, reason: str) -> None:
         self._received_before += connection.num_messages_received
-        self._connection = None
         logger.info("connection %s: lost; the client may come back", self.id)
         self._timer = self._clock.call_later(self.window_secs, lambda: self._end(code, reason))
         self._on_held()
-
-    def writable(self) -> None:
-        """Wake those who wait to send."""
-        self._writable.set()
 
     def _forget(self) -> None:
         self._log = None
@@ -331,37 +199,3 @@ class ResumableConnection:
             self._tokens.revoke(token)
         if self._timer is not None:
             self._timer.cancel()
-
-    def _end_soon(self, code: int, reason: str) -> None:
-        asyncio.get_running_loop().call_soon(self._end, code, reason)
-
-    def _end(self, code: int, reason: str) -> None:
-        if self._over.is_set():
-            return
-        self._is_final = True
-        self._forget()
-        self._last_words = code, reason
-        self._over.set()
-        self._writable.set()
-        if self._receiver is not None:
-            self._receiver.connection_closed(code, reason)
-
-
-class _Leg:
-    """One TCP connection's receiver: messages go straight to the session."""
-
-    def __init__(
-        self, owner: ResumableConnection, connection: Connection, receiver: MessageReceiver
-    ) -> None:
-        self.message_received = receiver.message_received
-        self.writing_paused = receiver.writing_paused
-        self._owner = owner
-        self._connection = connection
-        self._receiver = receiver
-
-    def writing_resumed(self) -> None:
-        self._owner.writable()
-        self._receiver.writing_resumed()
-
-    def connection_closed(self, code: int, reason: str) -> None:
-        self._owner.connection_ended(self._connection, code, reason)

@@ -72,6 +72,7 @@ class WebsocketTransport(BaseTransport):
 
     arrival_event: ClassVar = "on_client_connected"
     departure_event: ClassVar = "on_client_disconnected"
+    further_events: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class WebsocketTransport(BaseTransport):
             self.departure_event,
             "on_session_timeout",
             "on_websocket_ready",
+            *self.further_events,
             params=params,
             input_name=input_name,
             output_name=output_name,
