@@ -72,6 +72,11 @@ class EventEmitter:
             raise TypeError(f"the handler of {event_name!r} must be an `async def` function")
         handlers.append(handler)
 
+    def forget_handlers(self) -> None:
+        """Call nobody any more, and hold nobody: handlers often hold what would call them."""
+        for handlers in self._handlers.values():
+            handlers.clear()
+
     async def emit(self, event_name: str, *args: Any) -> None:
         """Call the event's handlers with `args`; returns when the last one has returned."""
         for handler in tuple(self._handlers_of(event_name)):

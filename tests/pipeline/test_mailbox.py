@@ -48,7 +48,6 @@ class Box:
 
     def __post_init__(self) -> None:
         self.mailbox = Mailbox(
-            self.handle,
             name="box",
             max_frames=self.max_frames,
             max_audio_bytes=self.max_audio_bytes,
@@ -83,7 +82,7 @@ class Box:
 
 @asynccontextmanager
 async def at_work(box: Box) -> AsyncIterator[Box]:
-    task = asyncio.ensure_future(box.mailbox.run())
+    task = asyncio.ensure_future(box.mailbox.run(box.handle))
     await settle()
     try:
         yield box
@@ -190,8 +189,8 @@ async def test_a_handler_that_interrupts_itself_and_returns_does_not_cut_off_the
         await asyncio.sleep(0)
         seen.append(frame.text)
 
-    mailbox = Mailbox(handle, name="box")
-    task = asyncio.ensure_future(mailbox.run())
+    mailbox = Mailbox(name="box")
+    task = asyncio.ensure_future(mailbox.run(handle))
     mailbox.put(TextFrame("interrupts"), DOWN)
     await asyncio.sleep(0)
     mailbox.put(TextFrame("next"), DOWN)
@@ -214,8 +213,8 @@ async def test_a_handler_that_suppresses_its_cancellation_goes_on_and_so_does_th
             seen.append("suppressed")
         seen.append(frame.text)
 
-    mailbox = Mailbox(handle, name="box")
-    task = asyncio.ensure_future(mailbox.run())
+    mailbox = Mailbox(name="box")
+    task = asyncio.ensure_future(mailbox.run(handle))
     mailbox.put(TextFrame("a"), DOWN)
     await settle()
     mailbox.interrupt()
@@ -244,8 +243,8 @@ async def test_a_timeout_inside_a_handler_still_works_after_an_interruption() ->
         except TimeoutError:
             seen.append("timeout")
 
-    mailbox = Mailbox(handle, name="box")
-    task = asyncio.ensure_future(mailbox.run())
+    mailbox = Mailbox(name="box")
+    task = asyncio.ensure_future(mailbox.run(handle))
     for _ in range(3):
         mailbox.put(TextFrame("hang"), DOWN)
         await settle()
@@ -260,7 +259,7 @@ async def test_a_timeout_inside_a_handler_still_works_after_an_interruption() ->
 
 async def test_a_real_cancellation_ends_it_in_the_midst_of_an_interruption() -> None:
     box = Box()
-    task = asyncio.ensure_future(box.mailbox.run())
+    task = asyncio.ensure_future(box.mailbox.run(box.handle))
     await box.put(TextFrame("a"))
     box.mailbox.interrupt()
     task.cancel()
@@ -275,8 +274,8 @@ async def test_a_real_cancellation_ends_it_while_a_handler_clears_up() -> None:
         finally:
             await asyncio.Event().wait()
 
-    mailbox = Mailbox(handle, name="box")
-    task = asyncio.ensure_future(mailbox.run())
+    mailbox = Mailbox(name="box")
+    task = asyncio.ensure_future(mailbox.run(handle))
     mailbox.put(TextFrame("a"), DOWN)
     await settle()
     mailbox.interrupt()
@@ -292,8 +291,8 @@ async def test_a_real_cancellation_between_two_handlers_ends_it() -> None:
         mailbox.interrupt()
         asyncio.get_running_loop().call_soon(task.cancel)
 
-    mailbox = Mailbox(handle, name="box")
-    task = asyncio.ensure_future(mailbox.run())
+    mailbox = Mailbox(name="box")
+    task = asyncio.ensure_future(mailbox.run(handle))
     mailbox.put(TextFrame("a"), DOWN)
     await settle()
     assert task.cancelled()
@@ -314,8 +313,8 @@ async def test_a_library_that_leaks_a_cancellation_does_not_end_the_mailbox() ->
                 return
         await asyncio.Event().wait()
 
-    mailbox = Mailbox(handle, name="box")
-    task = asyncio.ensure_future(mailbox.run())
+    mailbox = Mailbox(name="box")
+    task = asyncio.ensure_future(mailbox.run(handle))
     mailbox.put(TextFrame("leak"), DOWN)
     await settle()
     assert task.cancelling() == 0
@@ -488,7 +487,7 @@ async def test_nothing_is_left_in_it_when_it_has_ended() -> None:
 
 async def test_it_can_be_run_again() -> None:
     box = Box()
-    task = asyncio.ensure_future(box.mailbox.run())
+    task = asyncio.ensure_future(box.mailbox.run(box.handle))
     await box.put(TextFrame("a"))
     box.mailbox.interrupt()
     task.cancel()

@@ -53,13 +53,12 @@ class MailboxStates(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.let_go = asyncio.Event()
         self.mailbox = Mailbox(
-            self.handle,
             name="box",
             max_frames=MAX_FRAMES,
             max_audio_bytes=MAX_AUDIO_BYTES,
             max_messages=MAX_MESSAGES,
         )
-        self.task = self.loop.create_task(self.mailbox.run())
+        self.task = self.loop.create_task(self.mailbox.run(self.handle))
         self.turn()
 
     async def handle(self, frame: Frame, direction: FrameDirection) -> None:

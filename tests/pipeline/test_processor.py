@@ -356,7 +356,7 @@ async def test_an_overflowing_mailbox_is_reported_once_until_it_has_half_emptied
         await turns.acquire()
 
     step = TextStep(work)
-    step._mailbox = Mailbox(step._handle, name="small", max_frames=4)
+    step._mailbox = Mailbox(name="small", max_frames=4)
     async with running(step) as session:
         await session.send(TextFrame("in hand"))
         await session.send(*(TextFrame(str(number)) for number in range(7)))
@@ -378,7 +378,7 @@ async def test_an_overflowing_mailbox_is_reported_once_until_it_has_half_emptied
 
 async def test_a_full_queue_is_reported_once_while_the_other_has_room() -> None:
     step = Step(Gate())
-    step._mailbox = Mailbox(step._handle, name="small", max_frames=2)
+    step._mailbox = Mailbox(name="small", max_frames=2)
     async with running(step) as session:
         await session.send(TextFrame("in hand"))
         for _ in range(6):
@@ -394,7 +394,7 @@ async def test_too_many_messages_of_the_client_are_reported_once_while_they_are_
             await turns.acquire()
 
     step = Step(work)
-    step._mailbox = Mailbox(step._handle, name="small", max_messages=4)
+    step._mailbox = Mailbox(name="small", max_messages=4)
     async with running(step) as session:
         for _ in range(4):  # It handles one at a time and is filled up again.
             await session.send(*(InputTransportMessageFrame({}) for _ in range(7)))

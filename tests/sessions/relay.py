@@ -11,23 +11,20 @@ class Relay:
 
     Attributes:
         url: Where its clients find the server.
-        num_calls: How many have been let through.
         is_down: Whether nobody is.
     """
 
     def __init__(self, server_url: str) -> None:
         self.url = ""
-        self.num_calls = 0
         self.is_down = False
-        self._behind = urlsplit(server_url)
+        self._behind = _address_of(server_url)
         self._pairs: list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = []
         self._is_dark = False
-        self._swallowed: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def lead_to(self, server_url: str) -> None:
         """Lead new clients to another server."""
-        self._behind = urlsplit(server_url)
+        self._behind = _address_of(server_url)
 
     def cut(self) -> None:
         """Reset all connections; what is on its way is gone."""
@@ -45,34 +42,45 @@ class Relay:
         self._is_dark = self.is_down = False
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_down:
+        """Connect a client to the server, and hand on what both say until they have said it all."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._behind)
+        except OSError:
             writer.transport.abort()
             return
-        assert self._behind.hostname is not None
-        far_reader, far_writer = await asyncio.open_connection(
-            self._behind.hostname, self._behind.port
-        )
-        self.num_calls += 1
+        if self.is_down:
+            for each in (writer, far_writer):
+                each.transport.abort()
+            return
         self._pairs.append((writer, far_writer))
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.ensure_future(self._hand_on(source, sink, self.num_calls))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        both = (self._hand_on(reader, far_writer), self._hand_on(far_reader, writer))
+        await asyncio.gather(*both)
 
-    async def _hand_on(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, number: int
-    ) -> None:
-        with suppress(ConnectionError):
+    async def _hand_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        is_swallowed = False
+        with suppress(ConnectionError, RuntimeError):  # uvloop's, when it has been cut
             while data := await source.read(65_536):
-                if self._is_dark:
-                    self._swallowed.add(number)
-                if number not in self._swallowed:
+                is_swallowed = is_swallowed or self._is_dark
+                if not is_swallowed:
                     sink.write(data)
             sink.close()
 
-    async def settle(self) -> None:
-        """Return when nothing is handed on any more."""
-        await asyncio.gather(*self._tasks)
+    async def stop(self) -> None:
+        """Let nobody through any more; return when nothing is handed on."""
+        self.is_down = True
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _address_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
 
 
 @asynccontextmanager
@@ -85,5 +93,4 @@ async def relay_to(server_url: str) -> AsyncIterator[Relay]:
         yield relay
     finally:
         listener.close()
-        relay.cut()
-        await relay.settle()
+        await relay.stop()

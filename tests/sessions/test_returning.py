@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.sessions.counting import Bots, counting
-from tests.sessions.relay import Relay, relay_to
+from tests.sessions.relay import relay_to
 from tests.sessions.resuming import RATE
 from tests.sessions.serving import voice_server
 from tests.sessions.test_taken_up import Remembering
@@ -44,6 +44,8 @@ from voicewire.transports import returning
 from voicewire.transports.websocket_client import FindServer
 
 pytestmark = pytest.mark.anyio
+
+SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of these tests
 
 EVENTS = ("on_connected", "on_lost", "on_renewed", "on_resumed", "on_disconnected")
 
@@ -147,13 +149,13 @@ async def test_what_both_say_during_a_loss_is_heard_once_and_in_order() -> None:
         await caller.happened("on_connected", "on_lost", "on_resumed")
         await hear_all(caller, bots, 2 * RATE)
         assert (bots.num_called, len(server.sessions)) == (1, 1)
-        assert not [each for each in caller.told("error-response")]
+        assert caller.told("error-response") == []
     assert caller.events[-1] == "on_disconnected"
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_however_often_it_is_lost(seed: int) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - no secret
     bots = Bots()
     async with (
         voice_server(bots) as server,
@@ -167,7 +169,7 @@ async def test_however_often_it_is_lost(seed: int) -> None:
             relay.cut()
         await hear_all(caller, bots, 2 * RATE)
         assert bots.num_called == 1
-        assert not [each for each in caller.told("error-response")]
+        assert caller.told("error-response") == []
 
 
 async def test_a_network_that_swallows_everything_is_noticed_and_got_over(
@@ -279,7 +281,7 @@ async def test_the_pipeline_may_end_during_a_loss(ends: str) -> None:
 
 
 async def test_each_call_asks_where_the_server_is() -> None:
-    tokens = OneTimeTokens(secret="0123456789abcdef0123456789abcdef")
+    tokens = OneTimeTokens(secret=SECRET)
     bots = Bots()
     async with (
         voice_server(bots, authenticate=tokens) as server,
@@ -299,13 +301,15 @@ async def test_each_call_asks_where_the_server_is() -> None:
 async def test_a_server_that_cannot_be_found_for_a_while_is_asked_for_again() -> None:
     bots = Bots()
     async with voice_server(bots) as server, relay_to(server.url) as relay:
-        answers = iter([relay.url, OSError("no network"), OSError("no network"), relay.url])
+        answers: Iterator[str | OSError] = iter(
+            [relay.url, OSError("no network"), OSError("no network"), relay.url]
+        )
 
         async def find() -> str:
             answer = next(answers)
-            if isinstance(answer, OSError):
-                raise answer
-            return answer
+            if isinstance(answer, str):
+                return answer
+            raise answer
 
         async with calling(find) as caller:
             relay.cut()

@@ -112,6 +112,7 @@ def _rows(outcome: Outcome, after: Sight) -> list[tuple[str, float, list[float],
     """Return of each figure what it was, what it has been, and what it is."""
     figures: dict[str, Callable[[Sight], float]] = {
         "resident memory, MB": lambda sight: sight.rss_mb,
+        "Python's blocks, 1000": lambda sight: sight.news["blocks"] / 1000,
         "open descriptors": lambda sight: sight.num_files,
         "threads": lambda sight: sight.num_threads,
         "tasks": lambda sight: sight.news["tasks"],

@@ -89,6 +89,7 @@ def look(server: VoiceServer) -> dict[str, Any]:
         "refused": stats.messages_refused.total(),
         "rests": stats.rests,
         "interruptions": stats.interruptions,
+        "blocks": sys.getallocatedblocks(),
         "listeners": shared_engine("silero-16000", lambda: SileroModel(RATE)).num_sessions,
     }
 

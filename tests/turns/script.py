@@ -47,15 +47,15 @@ class Script:
         self.log: list[tuple[str, float]] = []
         self._began_at = self.clock.now()
         self._tasks: list[asyncio.Task[None]] = []
-        self.turns = UserTurns(
-            strategies,
+        self.turns = UserTurns(strategies)
+
+    async def open(self) -> "Script":
+        await self.turns.open(
+            TurnSetup(self.clock, self._spawn, 16000),
             on_started=lambda: self._note("begins"),
             on_stopped=lambda: self._note("ends"),
             on_expected=lambda: self._note("expected"),
         )
-
-    async def open(self) -> "Script":
-        await self.turns.open(TurnSetup(self.clock, self._spawn, 16000))
         return self
 
     async def see(self, *frames: Frame) -> None:

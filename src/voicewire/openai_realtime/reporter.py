@@ -77,21 +77,6 @@ class Reporter:
         self._user_item_id: str | None = None
         self._is_committed = False
         self._words: list[str] = []
-        self._handlers: dict[type[Frame], Callable[[Any], None]] = {
-            InputAudioRawFrame: self._hear,
-            UserStartedSpeakingFrame: self._begin_turn,
-            UserStoppedSpeakingFrame: self._end_turn,
-            TranscriptionFrame: self._transcribe,
-            InterruptionFrame: self._interrupt,
-            LLMFullResponseStartFrame: self._begin_answer,
-            LLMTextFrame: self._write,
-            LLMFullResponseEndFrame: self._end_answer,
-            TTSSentenceFrame: self._say,
-            BotStartedSpeakingFrame: self._begin_speech,
-            BotStoppedSpeakingFrame: self._end_speech,
-            FunctionCallInProgressFrame: self._call_function,
-            ErrorFrame: self._fail,
-        }
 
     @property
     def is_responding(self) -> bool:
@@ -106,7 +91,7 @@ class Reporter:
             direction: Which way; errors are told of on their way up, all else on its way down.
             is_sent: Whether it comes out of the output.
         """
-        handle = self._handlers.get(type(frame))
+        handle = _HANDLERS.get(type(frame))
         if handle is None:
             return
         if (direction is FrameDirection.UPSTREAM) is not isinstance(frame, ErrorFrame):
@@ -118,7 +103,7 @@ class Reporter:
         self._told[id(frame)] = frame
         if len(self._told) > MAX_REMEMBERED:
             self._told.popitem(last=False)
-        handle(frame)
+        handle(self, frame)
 
     def add_item(self, item: Json) -> None:
         """Add an item that the client has created."""
@@ -302,3 +287,20 @@ class Reporter:
             if self._is_unasked:
                 self.answers_unasked = self._is_unasked = False
             response.finish(status, reason=reason)
+
+
+_HANDLERS: dict[type[Frame], Callable[[Reporter, Any], None]] = {
+    InputAudioRawFrame: Reporter._hear,
+    UserStartedSpeakingFrame: Reporter._begin_turn,
+    UserStoppedSpeakingFrame: Reporter._end_turn,
+    TranscriptionFrame: Reporter._transcribe,
+    InterruptionFrame: Reporter._interrupt,
+    LLMFullResponseStartFrame: Reporter._begin_answer,
+    LLMTextFrame: Reporter._write,
+    LLMFullResponseEndFrame: Reporter._end_answer,
+    TTSSentenceFrame: Reporter._say,
+    BotStartedSpeakingFrame: Reporter._begin_speech,
+    BotStoppedSpeakingFrame: Reporter._end_speech,
+    FunctionCallInProgressFrame: Reporter._call_function,
+    ErrorFrame: Reporter._fail,
+}

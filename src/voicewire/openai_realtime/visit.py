@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from voicewire.frames import (
     LLMSetToolsFrame,
     OutputTransportMessageUrgentFrame,
 )
+from voicewire.nobody import nobody
 from voicewire.openai_realtime.items import new_id, user_message
 from voicewire.openai_realtime.reporter import Reporter
 from voicewire.openai_realtime.session import Session, SessionUpdate, Tool
@@ -81,7 +81,9 @@ class RealtimeVisit:
     ) -> None:
         self._serializer = serializer
         self._session = Session(new_id("sess"), model)
-        self._send_frame = send
+        self._send: Callable[[Json], None] = lambda event: send(
+            OutputTransportMessageUrgentFrame(event)
+        )
         self._hooks = hooks
         self._output = output
         self._on_rate = on_rate
@@ -89,20 +91,6 @@ class RealtimeVisit:
         self._reporter = Reporter(self._session, serializer, self._send)
         self._held = bytearray()
         self._has_refused = False
-        self._requests: OrderedDict[str, Callable[[Json], list[Frame]]] = OrderedDict(
-            {
-                "session.update": self._update_session,
-                APPEND: self._append,
-                "input_audio_buffer.commit": self._commit,
-                "input_audio_buffer.clear": self._clear,
-                "conversation.item.create": self._create_item,
-                "conversation.item.retrieve": self._retrieve_item,
-                "conversation.item.truncate": self._truncate_item,
-                "conversation.item.delete": self._delete_item,
-                "response.create": self._create_response,
-                "response.cancel": self._cancel_response,
-            }
-        )
         hooks.add(self._see)
         self._send({"type": "session.created", "session": self._session.to_json()})
 
@@ -111,11 +99,11 @@ class RealtimeVisit:
         kind = content.get("type")
         event_id = content.get("event_id")
         try:
-            act = self._requests.get(kind) if isinstance(kind, str) else None
+            act = _REQUESTS.get(kind) if isinstance(kind, str) else None
             if act is None:
-                known = ", ".join(self._requests)
+                known = ", ".join(_REQUESTS)
                 raise RequestError("invalid_value", f"expected one of {known}", param="type")
-            return act(content)
+            return act(self, content)
         except RequestError as exc:
             self._refuse(exc.code, str(exc), exc.param, event_id)
         except FrameDecodeError as exc:
@@ -131,8 +119,9 @@ class RealtimeVisit:
         self._reporter.begin_stream(stream_id)
 
     def close(self) -> None:
-        """Forget the client."""
+        """Forget the client, and whoever would be told of it."""
         self._hooks.remove(self._see)
+        self._on_rate = self._on_played = nobody
 
     def _see(
         self, source: Processor, to: Processor, frame: Frame, direction: FrameDirection
@@ -141,9 +130,6 @@ class RealtimeVisit:
             self._reporter.see(frame, direction, is_sent=source is self._output)
         except Exception:  # The frame itself must move on, whatever is wrong with what is in it.
             logger.exception("OpenAI Realtime: %s cannot be told of", type(frame).__name__)
-
-    def _send(self, event: Json) -> None:
-        self._send_frame(OutputTransportMessageUrgentFrame(event))
 
     def _refuse(self, code: str, message: str, param: str | None, event_id: object) -> None:
         if not self._has_refused:  # One line for each client.
@@ -311,6 +297,20 @@ class RealtimeVisit:
 
     def _audio(self, pcm: bytes) -> InputAudioRawFrame:
         return InputAudioRawFrame(pcm, self._input_rate, 1)
+
+
+_REQUESTS: dict[str, Callable[[RealtimeVisit, Json], list[Frame]]] = {
+    "session.update": RealtimeVisit._update_session,
+    APPEND: RealtimeVisit._append,
+    "input_audio_buffer.commit": RealtimeVisit._commit,
+    "input_audio_buffer.clear": RealtimeVisit._clear,
+    "conversation.item.create": RealtimeVisit._create_item,
+    "conversation.item.retrieve": RealtimeVisit._retrieve_item,
+    "conversation.item.truncate": RealtimeVisit._truncate_item,
+    "conversation.item.delete": RealtimeVisit._delete_item,
+    "response.create": RealtimeVisit._create_response,
+    "response.cancel": RealtimeVisit._cancel_response,
+}
 
 
 def _system(instructions: str) -> LLMMessagesAppendFrame:

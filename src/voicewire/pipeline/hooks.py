@@ -33,6 +33,10 @@ class PushHooks:
         """Tell `hook` no more."""
         self._set(tuple(each for each in self._hooks if each != hook))
 
+    def clear(self) -> None:
+        """Tell nobody any more."""
+        self._set(())
+
     def _set(self, hooks: tuple[PushHook, ...]) -> None:
         self._hooks = hooks
         if len(hooks) <= 1:

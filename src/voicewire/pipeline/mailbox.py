@@ -41,6 +41,9 @@ _ALWAYS_GETS_IN = (
 """Few by their nature, and a pipeline that loses one of them never ends or mixes up callers."""
 
 
+Handler = Callable[[Frame, FrameDirection], Awaitable[None]]
+
+
 class Item(NamedTuple):
     """A frame that waits, and the way it was going."""
 
@@ -60,7 +63,6 @@ class Mailbox:
 
     def __init__(
         self,
-        handle: Callable[[Frame, FrameDirection], Awaitable[None]],
         *,
         name: str,
         max_frames: int = MAX_FRAMES,
@@ -68,7 +70,6 @@ class Mailbox:
         max_messages: int = MAX_MESSAGES,
     ) -> None:
         self.num_dropped = 0
-        self._handle = handle
         self._name = name
         self._max_frames = max_frames
         self._max_audio_bytes = max_audio_bytes
@@ -146,7 +147,7 @@ class Mailbox:
         if self._in_hand:
             self._cut_off()
 
-    async def run(self) -> None:
+    async def run(self, handle: Handler) -> None:
         """Hand frames to the handler until cancelled. Exactly one task runs this at a time."""
         task = self._task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
@@ -157,7 +158,7 @@ class Mailbox:
                     await self._waiter
                 self._in_hand = self._take()  # And no other name, which would outlive the frame.
                 try:
-                    await self._handle(self._in_hand.frame, self._in_hand.direction)
+                    await handle(self._in_hand.frame, self._in_hand.direction)
                 except asyncio.CancelledError:
                     # Ours cuts off one handler; anybody else's ends the mailbox.
                     if not self._is_cutting_off or task.cancelling() > 1:

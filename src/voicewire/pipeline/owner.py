@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -45,10 +46,18 @@ class TaskOwner:
             coroutine.close()
             raise
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._has_ended)
         if self._is_closing:
             task.cancel()
         return task
+
+    def _has_ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            # A cancelled task keeps the exception, and with it the stack and whoever created it,
+            # until it is asked for its result.
+            with suppress(asyncio.CancelledError):
+                task.result()
 
     async def __aenter__(self) -> "TaskOwner":
         await self._group.__aenter__()

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 from weakref import WeakKeyDictionary, WeakSet
 
 from voicewire.errors import ConfigurationError
@@ -30,10 +31,15 @@ class _Join(Processor):
 
     def __init__(self, owner: "ParallelPipeline") -> None:
         super().__init__(name=f"{owner.name} join")
-        self._owner = owner
+        self.owner: ParallelPipeline | None = owner
+
+    def unlink(self) -> None:
+        super().unlink()
+        self.owner = None
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
-        self._owner._leave(frame, direction)
+        if self.owner is not None:
+            self.owner._leave(frame, direction)
 
 
 class ParallelPipeline(Processor):
@@ -67,12 +73,8 @@ class ParallelPipeline(Processor):
         )
         self.num_dropped = 0
         self.processors: list[Processor] = [Pipeline(branch) for branch in branches]
-        self._joins: list[Processor] = []
-        for pipeline in self.processors:
-            before, after = _Join(self), _Join(self)
-            before.link(pipeline)
-            pipeline.link(after)
-            self._joins += [before, after]
+        self._joins = [(_Join(self), _Join(self)) for _ in branches]
+        self._link_branches()
         # Weak: a frame is forgotten when no branch holds it any more, so neither of these grows.
         self._left: dict[FrameDirection, WeakSet[Frame]] = {
             way: WeakSet() for way in FrameDirection
@@ -80,10 +82,26 @@ class ParallelPipeline(Processor):
         self._num_arrived: WeakKeyDictionary[Frame, int] = WeakKeyDictionary()
         self._held: deque[Frame] | None = None
 
+    @property
+    def _parts(self) -> list[Processor]:
+        return [*chain.from_iterable(self._joins), *self.processors]
+
+    def _link_branches(self) -> None:
+        for pipeline, (before, after) in zip(self.processors, self._joins, strict=True):
+            before.owner = after.owner = self
+            before.link(pipeline)
+            pipeline.link(after)
+
+    def unlink(self) -> None:
+        super().unlink()
+        for each in self._parts:
+            each.unlink()
+
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
+        self._link_branches()  # Again, where it has been in a pipeline that is over.
         self._held = None
-        await setup_all([*self._joins, *self.processors], setup)
+        await setup_all(self._parts, setup)
 
     async def cleanup(self) -> None:
         await cleanup_all(self.processors, self._setup)

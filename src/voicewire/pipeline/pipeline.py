@@ -18,10 +18,15 @@ class Edge(Processor):
 
     def __init__(self, owner: Processor, name: str) -> None:
         super().__init__(name=f"{owner.name} {name}")
-        self._owner = owner
+        self.owner: Processor | None = owner
+
+    def unlink(self) -> None:
+        super().unlink()
+        self.owner = None
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
-        self._owner.push(frame, direction)
+        if self.owner is not None:
+            self.owner.push(frame, direction)
 
 
 class Pipeline(Processor):
@@ -38,13 +43,27 @@ class Pipeline(Processor):
         check_processors(self.processors, where="Pipeline")
         self._head = Edge(self, "head")
         self._tail = Edge(self, "tail")
-        row = [self._head, *self.processors, self._tail]
-        for left, right in pairwise(row):
+        self._link_row()
+
+    @property
+    def _row(self) -> list[Processor]:
+        return [self._head, *self.processors, self._tail]
+
+    def _link_row(self) -> None:
+        for edge in (self._head, self._tail):
+            edge.owner = self
+        for left, right in pairwise(self._row):
             left.link(right)
+
+    def unlink(self) -> None:
+        super().unlink()
+        for each in self._row:
+            each.unlink()
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
-        await setup_all([self._head, *self.processors, self._tail], setup)
+        self._link_row()  # Again, where it has been in a pipeline that is over.
+        await setup_all(self._row, setup)
 
     async def cleanup(self) -> None:
         await cleanup_all(self.processors, self._setup)

@@ -110,6 +110,15 @@ class Processor(ABC):
         self.next = processor
         processor.previous = self
 
+    def unlink(self) -> None:
+        """Know no neighbours any more: what is pushed from now on reaches nobody.
+
+        A pipeline that is over is in pieces then, and freed as soon as nobody holds it, with all
+        that it has kept: the garbage collector, which stops everybody, has nothing to find.
+        """
+        if self._setup is None or self._setup.tasks.is_closing:
+            self.next = self.previous = None
+
     async def setup(self, setup: ProcessorSetup) -> None:
         """Get ready: connect, load models. All processors do so at once, before the StartFrame.
 
@@ -222,7 +231,7 @@ class _Route(NamedTuple):
     is_handled: bool
     is_system: bool
     must_go_on: bool
-    act_on_mailbox: Callable[[], None] | None
+    act_on_mailbox: Callable[[Mailbox], None] | None
 
 
 class FrameProcessor(Processor):
@@ -242,14 +251,14 @@ class FrameProcessor(Processor):
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self._mailbox = Mailbox(self._handle, name=self.name)
+        self._mailbox = Mailbox(name=self.name)
         self._routes: dict[type[Frame], _Route] = {}
         self._is_overflowing = False
         self._is_starting = False
 
     async def setup(self, setup: ProcessorSetup) -> None:
         await super().setup(setup)
-        setup.tasks.create(self._mailbox.run(), name=f"{self.name} mailbox")
+        setup.tasks.create(self._mailbox.run(self._handle), name=f"{self.name} mailbox")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Deal with a frame; `await self.push_frame(frame, direction)` lets it go on.
@@ -323,7 +332,7 @@ class FrameProcessor(Processor):
         route = self._route_of(type(frame))
         if route.is_system:
             if route.act_on_mailbox is not None:
-                route.act_on_mailbox()
+                route.act_on_mailbox(self._mailbox)
             try:
                 self.on_system_frame(frame, direction)  # type: ignore[arg-type]
             except Exception as exc:  # noqa: BLE001 - as in InlineProcessor
@@ -389,15 +398,16 @@ class FrameProcessor(Processor):
                 is_handled=self.handles is None or issubclass(kind, self.handles),
                 is_system=issubclass(kind, SystemFrame),
                 must_go_on=issubclass(kind, LifecycleFrame),
-                act_on_mailbox=self._mailbox_action(kind),
+                act_on_mailbox=_mailbox_action(kind),
             )
         return route
 
-    def _mailbox_action(self, kind: type[Frame]) -> Callable[[], None] | None:
-        if issubclass(kind, InterruptionFrame):
-            return self._mailbox.interrupt
-        if issubclass(kind, ClientDisconnectedFrame):
-            return self._mailbox.forget_caller
-        if issubclass(kind, CancelFrame):
-            return self._mailbox.cancel
-        return None
+
+def _mailbox_action(kind: type[Frame]) -> Callable[[Mailbox], None] | None:
+    if issubclass(kind, InterruptionFrame):
+        return Mailbox.interrupt
+    if issubclass(kind, ClientDisconnectedFrame):
+        return Mailbox.forget_caller
+    if issubclass(kind, CancelFrame):
+        return Mailbox.cancel
+    return None

@@ -20,6 +20,7 @@ from voicewire.frames import (
     StopFrame,
     TextFrame,
 )
+from voicewire.nobody import nobody
 from voicewire.params import Params
 from voicewire.pipeline.direction import FrameDirection
 from voicewire.pipeline.hooks import PushHooks
@@ -74,6 +75,10 @@ class _End(Processor):
     def __init__(self, name: str, on_frame: Callable[[Frame], None]) -> None:
         super().__init__(name=name)
         self._on_frame = on_frame
+
+    def unlink(self) -> None:
+        super().unlink()
+        self._on_frame = nobody
 
     def receive(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, (LifecycleFrame, InterruptionFrame)):
@@ -228,6 +233,9 @@ class PipelineTask(EventEmitter):
             self._tasks = None
             self._early.clear()
             self._cancel_timers()
+            for each in (self._head, self.pipeline, self._tail):
+                each.unlink()
+            self.forget_handlers()
 
     async def _run_pipeline(self, tasks: TaskOwner, ended_by: asyncio.Future[Frame]) -> None:
         start = StartFrame(
@@ -250,6 +258,7 @@ class PipelineTask(EventEmitter):
                 raise
         finally:
             await self._clean_up(setup)
+            setup.hooks.clear()
         if relay is not None:
             drained = tasks.create(relay.wait_until_drained(), name=f"{self.name} observers' end")
             await self._wait_at_most(self._cancel_timeout_secs, (drained,), "observers")

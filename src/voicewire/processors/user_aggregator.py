@@ -93,12 +93,7 @@ class LLMUserAggregator(EventEmitter, InlineProcessor):
         InlineProcessor.__init__(self, name=name)
         self.context = context
         self._params = params or LLMUserAggregatorParams()
-        self._turns = UserTurns(
-            self._params.user_turn_strategies,
-            on_started=self._begin_turn,
-            on_stopped=self._end_turn,
-            on_expected=self._expect_end,
-        )
+        self._turns = UserTurns(self._params.user_turn_strategies)
         self._opening: list[Message] = []
         self._words: list[str] = []
         self._is_user_speaking = False
@@ -124,7 +119,10 @@ class LLMUserAggregator(EventEmitter, InlineProcessor):
                 clock=setup.clock,
                 spawn=lambda coroutine, name: setup.tasks.create(coroutine, name=name),
                 audio_sample_rate=setup.start.audio_in_sample_rate,
-            )
+            ),
+            on_started=self._begin_turn,
+            on_stopped=self._end_turn,
+            on_expected=self._expect_end,
         )
 
     async def cleanup(self) -> None:

@@ -91,6 +91,11 @@ class Reporter:
             self._told.popitem(last=False)
         return report(frame)
 
+    def close(self) -> None:
+        """Tell of nothing any more."""
+        self._reports.clear()
+        self._report_of_type.clear()
+
     def _table(self) -> dict[type[Frame], _Report]:
         params = self._params
         table: dict[type[Frame], _Report] = {

@@ -1,6 +1,7 @@
 """RTVI on the server: a client's requests, and the answers of the application."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -52,7 +53,7 @@ class RTVI(EventEmitter):
         if visit is None or visit.client_version is None or visit.is_answered:
             return
         visit.is_answered = True
-        library = {"library": "voicewire", "library_version": version("voicewire")}
+        library = {"library": "voicewire", "library_version": _our_version()}
         data = {"version": visit.spoken_version, "about": dict(about or library)}
         self._send(message("bot-ready", data, to=visit.ready_id))
 
@@ -101,3 +102,9 @@ class RTVI(EventEmitter):
     def _send(self, content: Json) -> None:
         if self._visit is not None:
             self._visit.send(content)
+
+
+@cache
+def _our_version() -> str:
+    """Return the version of this library; it is read from a file."""
+    return version("voicewire")

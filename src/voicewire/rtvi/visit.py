@@ -124,19 +124,6 @@ class RTVIVisit:
             MAX_EVENTS_WAITING
         )
         self._worker: asyncio.Task[None] | None = None
-        self._requests: dict[str, tuple[type[ClientData], Callable[[str, Any], list[Frame]]]] = {
-            "client-ready": (ClientReady, self._client_ready),
-            "client-message": (ClientMessage, self._client_message),
-            "send-text": (SendText, self._send_text),
-            "append-to-context": (AppendToContext, self._append_to_context),
-            "dtmf": (DTMF, self._dtmf),
-            "disconnect-bot": (ClientData, self._disconnect_bot),
-            "llm-function-call-result": (FunctionCallResult, self._function_call_result),
-            "raw-audio": (RawAudio, self._raw_audio),
-            "raw-audio-batch": (RawAudio, self._raw_audio),
-            "vw-ping": (Ping, self._ping),
-            "vw-playout": (PlayoutData, self._playout),
-        }
 
     @property
     def spoken_version(self) -> str:
@@ -160,13 +147,13 @@ class RTVIVisit:
         if kind.startswith("ui-"):
             self._emit(msg_id, "on_ui_message", kind, content.get("data"))
             return []
-        if kind not in self._requests:
-            known = ", ".join(sorted(self._requests))
+        if kind not in _REQUESTS:
+            known = ", ".join(sorted(_REQUESTS))
             why = f"unknown type {kind[:64]!r}; expected one of {known}"
             return self._refuse(msg_id, why, logged="unknown type")
-        model, act = self._requests[kind]
+        model, act = _REQUESTS[kind]
         try:
-            return act(msg_id, model.model_validate(content.get("data") or {}))
+            return act(self, msg_id, model.model_validate(content.get("data") or {}))
         except ValidationError as exc:
             return self._refuse(msg_id, f"{kind}: {fault_of(exc)}")
         except ValueError as exc:
@@ -175,8 +162,11 @@ class RTVIVisit:
     def close(self) -> None:
         """Forget the client: no handler is called any more."""
         self._hooks.remove(self._see)
+        if self._reporter is not None:
+            self._reporter.close()
         if self._worker is not None:
             self._worker.cancel()
+            self._worker = None
 
     def _see(
         self, source: Processor, to: Processor, frame: Frame, direction: FrameDirection
@@ -229,6 +219,8 @@ class RTVIVisit:
             self._refuse(msg_id, f"client-ready: {exc}")
             major = max(MAJORS)
         is_first = self._reporter is None
+        if self._reporter is not None:
+            self._reporter.close()
         self.client_version = data.version
         self.about_client = data.about
         self.is_voicewire = bool(data.voicewire.model_fields_set)
@@ -297,6 +289,21 @@ class RTVIVisit:
             )
             for encoded in data.batch
         ]
+
+
+_REQUESTS: dict[str, tuple[type[ClientData], Callable[[RTVIVisit, str, Any], list[Frame]]]] = {
+    "client-ready": (ClientReady, RTVIVisit._client_ready),
+    "client-message": (ClientMessage, RTVIVisit._client_message),
+    "send-text": (SendText, RTVIVisit._send_text),
+    "append-to-context": (AppendToContext, RTVIVisit._append_to_context),
+    "dtmf": (DTMF, RTVIVisit._dtmf),
+    "disconnect-bot": (ClientData, RTVIVisit._disconnect_bot),
+    "llm-function-call-result": (FunctionCallResult, RTVIVisit._function_call_result),
+    "raw-audio": (RawAudio, RTVIVisit._raw_audio),
+    "raw-audio-batch": (RawAudio, RTVIVisit._raw_audio),
+    "vw-ping": (Ping, RTVIVisit._ping),
+    "vw-playout": (PlayoutData, RTVIVisit._playout),
+}
 
 
 def _pcm_of(encoded: str, num_channels: int) -> bytes:

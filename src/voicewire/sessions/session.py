@@ -158,6 +158,8 @@ class Session:
             self._connection.abort()
             if self._keeper is not None:
                 await self._keeper.finish(is_kept=self.end_reason in KEPT_AFTER)
+            if not self.transport.has_pipeline:
+                self.transport.let_go()
 
     def go_away(self, *, within_secs: float) -> None:
         """End when the turn under way has come to its end; at once where there is no pipeline.

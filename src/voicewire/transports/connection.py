@@ -257,8 +257,9 @@ class Connection(asyncio.Protocol):
         self._is_lost = True
         self._held = None
         self._watchdog.stop()
-        if self._on_lost is not None:
-            self._on_lost(self)
+        on_lost, self._on_lost = self._on_lost, None
+        if on_lost is not None:
+            on_lost(self)
         self._tell_closed()
         self._announce_change()
 
@@ -348,9 +349,10 @@ class Connection(asyncio.Protocol):
                 self._receiver_failed(exc)
 
     def _tell_closed(self) -> None:
-        if self._receiver is not None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
             try:
-                self._receiver.connection_closed(*self.end_words)
+                receiver.connection_closed(*self.end_words)
             except Exception:
                 logger.exception("connection %s: connection_closed failed", self.id)
 

@@ -14,6 +14,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 from websockets.typing import BytesLike
 
+from voicewire.nobody import nobody
 from voicewire.transports.fast_lane import FrameBoundaries
 from voicewire.transports.fragments import MessageAssembler, TooManyEmptyFragmentsError
 
@@ -188,11 +189,15 @@ class WebSocketEngine:
         self._bring_in_line()
 
     def stop(self) -> None:
-        """Deliver and write nothing more, whatever comes."""
+        """Deliver and write nothing more, whatever comes; let go of whom it would tell."""
+        self._deliver = self._write = nobody
+        self._end_writing = self._closing = self._pinged = nobody
         self.is_open = False
         self._is_fast = False
         self._is_deaf = True
         self._assembler.clear()
+        if self._protocol.parser_exc is not None:
+            self._protocol.parser_exc.__traceback__ = None  # It holds the protocol that holds it.
 
     def _parse_frame(self, data: bytes, position: int) -> int:
         """Feed the parser up to the end of the current frame; return where that is."""

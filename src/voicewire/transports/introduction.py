@@ -109,8 +109,9 @@ class Introduction:
     def connection_closed(self, code: int, reason: str) -> None:
         self._end = (code, reason)
         self._is_over.set()
-        if self._session is not None:
-            self._session.connection_closed(code, reason)
+        session, self._session = self._session, None
+        if session is not None:
+            session.connection_closed(code, reason)
 
     async def _wait_until_over(self) -> None:
         async def wait() -> None:

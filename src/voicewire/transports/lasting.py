@@ -184,8 +184,9 @@ class LastingConnection(ABC):
         self._last_words = code, reason
         self._over.set()
         self._writable.set()
-        if self._receiver is not None:
-            self._receiver.connection_closed(code, reason)
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.connection_closed(code, reason)
 
 
 class _Leg:

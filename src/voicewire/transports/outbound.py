@@ -269,6 +269,7 @@ class Outbound:
         if self._is_closed:
             return
         self._is_closed = True
+        self._player = PLAIN
         self._cancel_timers()
         self._urgent.clear()
         position_secs = self._position_secs(self._now())

@@ -45,14 +45,6 @@ class OutputTransport(InlineProcessor):
         self._transport = transport
         self._is_audio_enabled = transport.params.audio_out_enabled
         self._has_warned_of_mute = False
-        self._system_actions: dict[type[Frame], Callable[[Any], None]] = {
-            StartFrame: self._on_start,
-            CancelFrame: self._on_cancel,
-            ClientDisconnectedFrame: self._on_client_disconnected,
-            InterruptionFrame: self._on_interruption,
-            OutputTransportMessageUrgentFrame: self._on_urgent,
-            OutputDTMFUrgentFrame: self._on_urgent,
-        }
 
     @property
     def is_set_up(self) -> bool:
@@ -72,9 +64,9 @@ class OutputTransport(InlineProcessor):
             self._put_audio(frame)
         elif isinstance(frame, SystemFrame):
             self._watch_turns(frame)
-            action = self._system_actions.get(type(frame))
+            action = _SYSTEM_ACTIONS.get(type(frame))
             if action is not None:
-                action(frame)
+                action(self, frame)
             self.push(frame)
         else:
             self._put(frame)
@@ -143,3 +135,13 @@ class OutputTransport(InlineProcessor):
     def _on_urgent(self, frame: Frame) -> None:
         if self._transport.outbound is not None:
             self._transport.outbound.send_now(frame)
+
+
+_SYSTEM_ACTIONS: dict[type[Frame], Callable[[OutputTransport, Any], None]] = {
+    StartFrame: OutputTransport._on_start,
+    CancelFrame: OutputTransport._on_cancel,
+    ClientDisconnectedFrame: OutputTransport._on_client_disconnected,
+    InterruptionFrame: OutputTransport._on_interruption,
+    OutputTransportMessageUrgentFrame: OutputTransport._on_urgent,
+    OutputDTMFUrgentFrame: OutputTransport._on_urgent,
+}

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 
 from voicewire.clock import Clock, TimerHandle
+from voicewire.nobody import nobody
 from voicewire.transports.connection import Connection
 from voicewire.transports.identity import subject_of
 from voicewire.transports.lasting import CLOSE_NOT_RESUMABLE, LastingConnection
@@ -92,7 +93,7 @@ class ResumableConnection(LastingConnection):
         self._received_before = 0
         self._num_uncounted = 0
         self._invitation: Invitation | None = None
-        self._on_held: Callable[[], None] = lambda: None
+        self._on_held: Callable[[], None] = nobody
         self._token = ""
         self._old_token = token
         if token:
@@ -194,7 +195,8 @@ class ResumableConnection(LastingConnection):
         self._on_held()
 
     def _forget(self) -> None:
-        self._log = None
+        self._log = self._invitation = None
+        self._on_held = nobody
         for token in (self._token, self._old_token):
             self._tokens.revoke(token)
         if self._timer is not None:

@@ -24,7 +24,6 @@ class TurnWatch:
     """Follows a conversation by the frames that reach the end of the pipeline."""
 
     __slots__ = (
-        "_actions",
         "_answer_due_at",
         "_bot_is_speaking",
         "_caller_is_speaking",
@@ -38,26 +37,14 @@ class TurnWatch:
         self._is_answering = False
         self._calls: set[str] = set()
         self._answer_due_at: float | None = None
-        self._actions: dict[type[Frame], Callable[[Frame, float], None]] = {
-            UserStartedSpeakingFrame: self._caller_started,
-            UserStoppedSpeakingFrame: self._caller_stopped,
-            BotStartedSpeakingFrame: self._bot_started,
-            BotStoppedSpeakingFrame: self._bot_stopped,
-            LLMFullResponseStartFrame: self._answer_began,
-            LLMFullResponseEndFrame: self._answer_ended,
-            InterruptionFrame: self._interrupted,
-            FunctionCallInProgressFrame: self._call_began,
-            FunctionCallResultFrame: self._call_ended,
-            FunctionCallCancelFrame: self._call_ended,
-        }
 
     def see(self, frame: Frame, *, now: float) -> None:
         """Take note of a frame of a type that `cares_about` names."""
-        self._actions[type(frame)](frame, now)
+        _ACTIONS[type(frame)](self, frame, now)
 
     def cares_about(self, frame_type: type[Frame]) -> bool:
         """Return whether frames of this type have to do with turns."""
-        return frame_type in self._actions
+        return frame_type in _ACTIONS
 
     def is_settled(self, *, now: float) -> bool:
         """Return whether nobody speaks, and no question is without its answer.
@@ -103,3 +90,17 @@ class TurnWatch:
         if frame.tool_call_id in self._calls:
             self._calls.discard(frame.tool_call_id)
             self._answer_due_at = now + ANSWER_SECS  # The model says what has come of it.
+
+
+_ACTIONS: dict[type[Frame], Callable[[TurnWatch, Frame, float], None]] = {
+    UserStartedSpeakingFrame: TurnWatch._caller_started,
+    UserStoppedSpeakingFrame: TurnWatch._caller_stopped,
+    BotStartedSpeakingFrame: TurnWatch._bot_started,
+    BotStoppedSpeakingFrame: TurnWatch._bot_stopped,
+    LLMFullResponseStartFrame: TurnWatch._answer_began,
+    LLMFullResponseEndFrame: TurnWatch._answer_ended,
+    InterruptionFrame: TurnWatch._interrupted,
+    FunctionCallInProgressFrame: TurnWatch._call_began,
+    FunctionCallResultFrame: TurnWatch._call_ended,
+    FunctionCallCancelFrame: TurnWatch._call_ended,
+}

@@ -71,6 +71,7 @@ class Upgrade:
         if self._response is None:
             raise RuntimeError("a handshake that is not valid cannot be accepted")
         self.protocol.send_response(self._response)
+        del self.protocol.select_subprotocol  # Bound to the protocol, which it would keep alive.
         return b"".join(self.protocol.data_to_send())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from voicewire.clock import Clock, TimerHandle
+from voicewire.nobody import nobody
 from voicewire.transports.liveness import Liveness, Step
 
 
@@ -69,12 +70,17 @@ class Watchdog:
         self._fire_at(self._close_at)
 
     def stop(self) -> None:
+        """Watch nobody any more, and let go of whom it would tell."""
+        self._cancel_timer()
+        self._ping = self._give_up = self._abort = nobody
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _fire_at(self, due_at: float) -> None:
-        self.stop()
+        self._cancel_timer()
         self._timer = self._clock.call_later(due_at - self._clock.now(), self._fire)
 
     def _fire(self) -> None:

@@ -142,6 +142,13 @@ class WebsocketTransport(BaseTransport):
             if self._visits:
                 self._abort_callers()
                 await asyncio.wait(self._visits, timeout=HANDLERS_SECS)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Hold nothing that holds this transport: it is in no pipeline, and will be in none."""
+        self.forget_handlers()
+        self.rtvi.forget_handlers()
+        self._input = self._output = None
 
     @abstractmethod
     def _get_ready(self) -> None:

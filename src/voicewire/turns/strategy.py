@@ -6,6 +6,7 @@ from typing import Any
 
 from voicewire.clock import Clock, TimerHandle
 from voicewire.frames import Frame
+from voicewire.nobody import nobody
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class TurnStrategy:
 
     def __init__(self) -> None:
         self._setup: TurnSetup | None = None
-        self._decide: Callable[[], None] = lambda: None
-        self._expect: Callable[[], None] = lambda: None
+        self._decide: Callable[[], None] = nobody
+        self._expect: Callable[[], None] = nobody
         self._timer: TimerHandle | None = None
         self._decides_at = 0.0
         self._holds_until = 0.0
@@ -50,6 +51,11 @@ class TurnStrategy:
         self._setup = setup
         self._decide = decide
         self._expect = expect
+
+    def detach(self) -> None:
+        """Let go of the session, which is over."""
+        self._setup = None
+        self._decide = self._expect = nobody
 
     async def load(self) -> None:
         """Load what has to be loaded before the first caller."""

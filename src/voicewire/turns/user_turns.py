@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from voicewire.frames import ClientConnectedFrame, ClientDisconnectedFrame, Frame
+from voicewire.nobody import nobody
 from voicewire.turns.strategies import ExternalUserTurnStrategies, UserTurnStrategies
 from voicewire.turns.strategy import TurnSetup
 
@@ -13,35 +14,42 @@ class UserTurns:
 
     Args:
         strategies: How a turn begins and ends.
-        on_started: Called when a turn begins.
-        on_stopped: Called when it is over.
-        on_expected: Called when it may well be over soon, once or more.
 
     Attributes:
         is_in_turn: Whether it is the caller's turn.
     """
 
-    def __init__(
-        self,
-        strategies: UserTurnStrategies,
-        *,
-        on_started: Callable[[], None],
-        on_stopped: Callable[[], None],
-        on_expected: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, strategies: UserTurnStrategies) -> None:
         self.is_in_turn = False
         self._strategies = strategies
-        self._on_started = on_started
-        self._on_stopped = on_stopped
-        self._on_expected = on_expected
+        self._on_started: Callable[[], None] = nobody
+        self._on_stopped: Callable[[], None] = nobody
+        self._on_expected: Callable[[], None] = nobody
 
     @property
     def are_decided_elsewhere(self) -> bool:
         """Whether others push the frames that tell of turns."""
         return isinstance(self._strategies, ExternalUserTurnStrategies)
 
-    async def open(self, setup: TurnSetup) -> None:
-        """Get ready for a session; models are loaded."""
+    async def open(
+        self,
+        setup: TurnSetup,
+        *,
+        on_started: Callable[[], None],
+        on_stopped: Callable[[], None],
+        on_expected: Callable[[], None] = nobody,
+    ) -> None:
+        """Get ready for a session; models are loaded.
+
+        Args:
+            setup: What strategies need.
+            on_started: Called when a turn begins.
+            on_stopped: Called when it is over.
+            on_expected: Called when it may well be over soon, once or more.
+        """
+        self._on_started = on_started
+        self._on_stopped = on_stopped
+        self._on_expected = on_expected
         for start in self._strategies.start:
             start.attach(setup, partial(self._turn, begins=True), lambda: None)
         for stop in self._strategies.stop:
@@ -70,6 +78,8 @@ class UserTurns:
         self._forget_all()
         for each in (*self._strategies.start, *self._strategies.stop):
             await each.unload()
+            each.detach()
+        self._on_started = self._on_stopped = self._on_expected = nobody
 
     def _forget_all(self) -> None:
         for each in (*self._strategies.start, *self._strategies.stop):

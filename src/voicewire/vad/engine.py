@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicewire.audio.pcm import BYTES_PER_SAMPLE
+from voicewire.nobody import nobody
 from voicewire.vad.stream import MAX_SUBMITTED_WINDOWS, OnConfidence
 from voicewire.vad.volume import volumes
 
@@ -79,6 +80,7 @@ class EngineSession:
 
     def close(self) -> None:
         self._engine.release(self)
+        self.on_confidence = nobody
 
 
 Answer = tuple[EngineSession, float, float]

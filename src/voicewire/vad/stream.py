@@ -7,6 +7,7 @@ from typing import Protocol
 
 from voicewire.audio.pcm import BYTES_PER_SAMPLE, num_bytes
 from voicewire.clock import Clock, TimerHandle
+from voicewire.nobody import nobody
 from voicewire.vad.machine import VADEvent, VADMachine, VADParams, VADState
 from voicewire.vad.volume import smooth
 from voicewire.vad.volume import volume as volume_of
@@ -76,7 +77,7 @@ class VADStream:
     ) -> None:
         """Open a detector; see `VADAnalyzer.open`, which calls this."""
         self.num_dropped_windows = 0
-        self.on_progress: Callable[[], None] = lambda: None
+        self.on_progress: Callable[[], None] = nobody
         self._on_event = on_event
         self._clock = clock
         self._detector = open_detector(self._on_confidence)
@@ -130,6 +131,7 @@ class VADStream:
         self._waiting.clear()
         self._submitted.clear()
         self._detector.close()
+        self.on_progress = self._on_event = nobody
 
     def _drop_oldest(self) -> None:
         excess_bytes = len(self._waiting) - self._max_waiting_bytes

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar, Literal, Protocol
 
 from voicewire.errors import ConfigurationError, MissingExtraError
+from voicewire.nobody import nobody
 from voicewire.vad.analyzer import VADAnalyzer
 from voicewire.vad.machine import VADParams
 from voicewire.vad.stream import OnConfidence
@@ -82,4 +83,5 @@ class WebRTCDetector:
         self._on_confidence(1.0 if self._vad.is_speech(window, self._sample_rate) else 0.0)
 
     def close(self) -> None:
-        """Do nothing: what the detector remembers goes with this object."""
+        """Let go of whom it would tell; what the detector remembers goes with this object."""
+        self._on_confidence = nobody
