@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.sessions.serving import voice_server
 from tests.transports.certificates import write_certificate
-from tests.transports.client import audio_message
+from tests.transports.client import audio_message, eventually
 from tests.transports.fakes import tone
 from tests.transports.raw_peer import listening
 from voicewire import ConfigurationError, TLSFiles
@@ -75,6 +75,24 @@ async def test_a_tls_handshake_that_is_not_finished_has_the_deadline_of_all(
             writer.close()
         async with connect(listener.url, ssl=trusting(files), proxy=None):
             pass
+
+
+async def test_one_address_has_its_share_of_the_handshakes_also_before_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicewire.transports.listener.is_loopback", lambda ip: False)
+    files = write_certificate(tmp_path, "one")
+    settings = ListenerSettings(tls=files, max_pending_handshakes_per_ip=3)
+    async with listening(settings=settings) as (listener, _):
+        silent = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        for _, each in silent:
+            each.close()
+        await eventually(lambda: not listener._agreeing)
+        async with connect(listener.url, ssl=trusting(files), proxy=None):
+            assert not listener._crowd
 
 
 async def test_a_renewed_certificate_is_shown_to_who_calls_from_then_on(tmp_path: Path) -> None:

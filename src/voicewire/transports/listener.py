@@ -114,6 +114,7 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._doors: set[FrontDoor] = set()
         self._crowd: Counter[str] = Counter()
+        self._agreeing: Counter[str] = Counter()  # On TLS: they have no door yet.
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -206,23 +207,34 @@ class Listener:
         self._open(accepted, lambda: FrontDoor(self, said=said, refusal=refusal), None)
 
     def _accepted(self, accepted: socket.socket) -> None:
-        if self._certificate is not None and not self._has_room_for(accepted):
+        if self._certificate is None:
+            self._open(accepted, lambda: FrontDoor(self), None)
+            return
+        try:
+            ip = str(accepted.getpeername()[0])
+        except OSError:  # They have left.
+            accepted.close()
+            return
+        if not self._has_room_for(ip):
             accepted.close()  # Nothing can be said before TLS is agreed on.
             return
-        self._open(accepted, lambda: FrontDoor(self), self._certificate)
+        self._agreeing[ip] += 1
+        opening = self._open(accepted, lambda: FrontDoor(self), self._certificate)
+        opening.add_done_callback(lambda _: _take_off(self._agreeing, ip))
 
     def _open(
         self,
         accepted: socket.socket,
         make_door: Callable[[], FrontDoor],
         certificate: Certificate | None,
-    ) -> None:
+    ) -> asyncio.Task[None]:
         def close_if_cancelled(task: asyncio.Task[None]) -> None:
             if task.cancelled():
                 accepted.close()
 
-        opening = self._open_door(accepted, make_door, certificate)
-        self.spawn(opening).add_done_callback(close_if_cancelled)
+        opening = self.spawn(self._open_door(accepted, make_door, certificate))
+        opening.add_done_callback(close_if_cancelled)
+        return opening
 
     async def _open_door(
         self,
@@ -246,13 +258,13 @@ class Listener:
             logger.info("a caller has left at the door: %s", exc)
             accepted.close()
 
-    def _has_room_for(self, accepted: socket.socket) -> bool:
-        try:
-            ip = str(accepted.getpeername()[0])
-        except OSError:  # They have left.
+    def _has_room_for(self, ip: str) -> bool:
+        """Return whether one more may begin to agree on TLS."""
+        if self._num_at_the_door >= self.settings.max_pending_handshakes:
             return False
-        is_full = self._num_at_the_door >= self.settings.max_pending_handshakes
-        return not is_full and not self.is_crowded_by(ip)
+        limit = self.settings.max_pending_handshakes_per_ip
+        num_at_the_door = self._crowd[ip] + self._agreeing[ip]
+        return limit is None or num_at_the_door < limit or not self.is_one_caller(ip)
 
     def leave_port(self) -> None:
         """Accept nobody more; what has been accepted goes on."""
@@ -306,9 +318,7 @@ class Listener:
     def door_closed(self, door: FrontDoor) -> None:
         if door in self._doors:
             self._doors.discard(door)
-            self._crowd[door.ip] -= 1
-            if not self._crowd[door.ip]:
-                del self._crowd[door.ip]
+            _take_off(self._crowd, door.ip)
 
     def is_crowded_by(self, ip: str) -> bool:
         """Return whether one address has more pending handshakes than it may."""
@@ -362,3 +372,9 @@ class Listening:
     def url(self) -> str:
         """Where a client on this machine connects, such as `ws://localhost:8765`."""
         return self._listener.url
+
+
+def _take_off(counts: Counter[str], ip: str) -> None:
+    counts[ip] -= 1
+    if not counts[ip]:
+        del counts[ip]
