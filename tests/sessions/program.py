@@ -28,7 +28,7 @@ from voicewire import (
     serve,
 )
 from voicewire.frames import RTVIClientMessageFrame
-from voicewire.sessions import server
+from voicewire.sessions import registry
 
 
 async def bot(transport: SessionTransport) -> None:
@@ -54,7 +54,7 @@ async def remembering(transport: SessionTransport) -> None:
 
 
 async def stubborn(transport: SessionTransport) -> None:
-    server.CANCEL_SECS = 2.0  # The test need not wait for longer.
+    registry.CANCEL_SECS = 2.0  # The test need not wait for longer.
     while True:
         try:
             await bot(transport)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from starlette.routing import Mount
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -19,6 +20,7 @@ from tests.sessions.resuming import ResumingClient
 from tests.sessions.serving import voice_server
 from tests.transports.client import Caller, Echo, audio_message, eventually
 from tests.transports.fakes import tone
+from tests.transports.test_asgi import serving
 from voicewire import (
     BaseTransport,
     ClientConnection,
@@ -35,7 +37,9 @@ from voicewire import (
     PipelineTask,
     SessionTransport,
     SileroVADAnalyzer,
+    WebsocketServerParams,
 )
+from voicewire.sessions.asgi import VoiceApp
 from voicewire.testing import SimulatedPhone, TwilioLine
 
 pytestmark = pytest.mark.anyio
@@ -207,5 +211,27 @@ async def test_a_session_that_is_over_is_gone(call: Callable[[str], Awaitable[No
             await asyncio.sleep(0.05)
 
         await call_and_settle()  # What is made once, for all, is there by now.
+        with nothing_for_the_collector():
+            await call_and_settle()
+
+
+@pytest.mark.parametrize(
+    "call", [talk, be_reset, lose_and_resume, lose_for_good], ids=lambda call: call.__name__
+)
+async def test_nor_does_one_leave_anything_in_an_application(
+    call: Callable[[str], Awaitable[None]],
+) -> None:
+    params = WebsocketServerParams(
+        audio_in_enabled=True, audio_out_enabled=True, resume_window_secs=0.2
+    )
+    app = VoiceApp(bot, params=params)
+    async with serving(Mount("/voice", app)) as url:
+
+        async def call_and_settle() -> None:
+            await call(f"{url}/voice/ws")
+            await eventually(lambda: not app.sessions)
+            await asyncio.sleep(0.05)
+
+        await call_and_settle()
         with nothing_for_the_collector():
             await call_and_settle()

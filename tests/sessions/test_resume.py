@@ -184,8 +184,8 @@ async def test_who_says_goodbye_is_not_waited_for() -> None:
         async with ResumingClient(server.url) as client:
             token = client.token
         await eventually(lambda: server.sessions == ())
-        assert server._returns.tokens.find(token) is None
-        assert len(server._returns.tokens) == 0
+        assert server._registry.returns.tokens.find(token) is None
+        assert len(server._registry.returns.tokens) == 0
 
 
 async def test_a_server_that_stops_ends_the_sessions_that_wait() -> None:

@@ -18,8 +18,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
+from tests.sessions.counting import Bots, counting
+from tests.sessions.resuming import PACKET, ResumingClient
 from tests.sessions.serving import echo, run_pipeline
-from tests.transports.client import Caller, Echo, Recorder, audio_message, eventually
+from tests.sessions.test_taken_up import Remembering
+from tests.transports.client import RATE, Caller, Echo, Recorder, audio_message, eventually
 from tests.transports.fakes import ToneVAD, tone
 from voicewire.errors import ConfigurationError
 from voicewire.frames import (
@@ -28,8 +31,10 @@ from voicewire.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicewire.pipeline import Pipeline, PipelineParams, PipelineRunner, PipelineTask
-from voicewire.sessions import Limits, SessionTransport
+from voicewire.records import MemorySessionStore
+from voicewire.sessions import Limits, SessionTransport, keeper
 from voicewire.sessions.asgi import VoiceApp
+from voicewire.sessions.ends import EndReason
 from voicewire.testing import SimulatedPhone, TwilioLine
 from voicewire.transports import WebsocketServerParams
 from voicewire.transports.asgi import FastAPIWebsocketParams, FastAPIWebsocketTransport
@@ -138,6 +143,79 @@ async def test_callers_beyond_the_limit_are_refused_before_they_are_let_in() -> 
         async with Caller(f"{url}/voice/ws") as caller:
             await caller.speak(tone(0.1))
             await caller.heard(3200)
+
+
+async def test_a_client_that_loses_its_connection_comes_back_to_its_session() -> None:
+    bots = Bots()
+    app = VoiceApp(bots, params=WebsocketServerParams(**BOTH_WAYS), limits=Limits(max_sessions=1))
+    async with (
+        serving(Mount("/voice", app)) as url,
+        ResumingClient(f"{url}/voice/ws") as client,
+    ):
+        bots.counter.say(1.0)
+        for number in range(3):
+            await client.speak(number * 8 * PACKET, 4)
+            client.lose_connection()
+            await client.speak((number * 8 + 4) * PACKET, 4)
+            await asyncio.sleep(0.1)
+            await client.come_back()
+        await eventually(lambda: len(bots.heard_samples()) == 24 * PACKET)
+        assert bots.heard_samples() == counting(24 * PACKET)
+        await eventually(lambda: len(client.bot_audio) == RATE)
+        assert client.bot_audio == counting(RATE)
+        assert (bots.num_called, len(app.sessions)) == (1, 1)
+        await client.come_back(token="nobody")  # noqa: S106 - it is none
+        assert client.close_code == 4004
+    await eventually(lambda: not app.sessions)
+    assert app.session_counts.ended == {EndReason.CALLER_LEFT: 1}
+
+
+async def test_who_does_not_come_back_is_waited_for_no_longer_than_the_window() -> None:
+    params = WebsocketServerParams(**BOTH_WAYS, resume_window_secs=0.2)
+    app = VoiceApp(Bots(), params=params)
+    async with serving(Mount("/voice", app)) as url:
+        async with ResumingClient(f"{url}/voice/ws") as client:
+            client.lose_connection()
+            await asyncio.sleep(0.1)
+            assert len(app.sessions) == 1
+            await eventually(lambda: not app.sessions)
+        assert app.session_counts.ended == {EndReason.CONNECTION_LOST: 1}
+
+
+async def test_another_application_goes_on_with_what_has_been_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper, "SAVE_SECS", 0.01)
+    first, second = Remembering(), Remembering()
+    params = WebsocketServerParams(**BOTH_WAYS, session_store=MemorySessionStore())
+    async with (
+        serving(
+            Mount("/one", VoiceApp(first, params=params)),
+            Mount("/two", VoiceApp(second, params=params)),
+        ) as url,
+        ResumingClient(f"{url}/one/ws") as client,
+    ):
+        await client.ask("client-message", {"t": "note", "d": "one"})
+        await eventually(lambda: first.notes() == ["one"])
+        await asyncio.sleep(0.2)
+        client.lose_connection()
+        client.url = f"{url}/two/ws"
+        await client.come_back()
+        await client.ask("client-message", {"t": "note", "d": "two"})
+        await eventually(lambda: "two" in second.notes())
+        assert second.notes()[0] == "one"
+
+
+async def test_an_asgi_server_that_ends_tells_its_callers() -> None:
+    app = VoiceApp(echo, params=WebsocketServerParams(**BOTH_WAYS))
+    async with serving(Mount("/voice", app)) as url:
+        caller = Caller(f"{url}/voice/ws")
+        await caller.__aenter__()
+        await caller.speak(tone(0.1))
+        await caller.heard(3200)
+    assert (await caller.closed())[0] == 1012
+    await eventually(lambda: not app.sessions)
+    await caller.__aexit__(None, None, None)
 
 
 async def test_a_page_of_somebody_else_is_refused() -> None:

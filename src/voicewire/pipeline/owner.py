@@ -53,11 +53,7 @@ class TaskOwner:
 
     def _has_ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():
-            # A cancelled task keeps the exception, and with it the stack and whoever created it,
-            # until it is asked for its result.
-            with suppress(asyncio.CancelledError):
-                task.result()
+        let_go_of_stack(task)
 
     async def __aenter__(self) -> "TaskOwner":
         await self._group.__aenter__()
@@ -107,6 +103,17 @@ class TaskOwner:
         for failure in failures.exceptions:
             if failure is not exception:
                 logger.error("a task failed as its session ended", exc_info=failure)
+
+
+def let_go_of_stack(task: asyncio.Task[Any]) -> None:
+    """Have a task that has been cancelled keep nobody alive; for `add_done_callback`.
+
+    It keeps the exception, and with that its stack and whoever has created it, until it is asked
+    for its result.
+    """
+    if task.cancelled():
+        with suppress(asyncio.CancelledError):
+            task.result()
 
 
 def is_being_cancelled() -> bool:

@@ -167,6 +167,8 @@ class RTVIVisit:
         if self._worker is not None:
             self._worker.cancel()
             self._worker = None
+        while not self._events.empty():
+            self._events.get_nowait()
 
     def _see(
         self, source: Processor, to: Processor, frame: Frame, direction: FrameDirection

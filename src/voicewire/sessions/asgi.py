@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from voicewire.clock import Clock, MonotonicClock
+from voicewire.sessions.ends import SessionCounts
 from voicewire.sessions.limits import Limits
 from voicewire.sessions.places import LocalPlaces
-from voicewire.sessions.server import check_server_arguments, default_params, refusal_of
-from voicewire.sessions.session import Bot, Session
+from voicewire.sessions.registry import SessionRegistry
+from voicewire.sessions.server import check_server_arguments, default_params
+from voicewire.sessions.session import GOING_AWAY, Bot, Session
+from voicewire.transports import TransportStats
 from voicewire.transports.asgi import ASGIConnection, Receive, Send, answer, refuse
 from voicewire.transports.gate import Admission, Gate
-from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.handshake import Rejection
 from voicewire.transports.origins import origin_refusal
 from voicewire.transports.params import WebsocketServerParams
 from voicewire.transports.websocket import connection_settings
@@ -26,7 +29,8 @@ class VoiceApp:
         app.mount("/voice", VoiceApp(bot))
 
     What a client speaks is told by the path behind the mount: `/voice/ws`, `/voice/twilio`. TLS,
-    pings and the handshake are the ASGI server's.
+    pings and the handshake are the ASGI server's. A client that loses its connection comes back to
+    its session, in the same process, or to what a `session_store` has kept of it.
 
     Args:
         bot: `async def bot(transport)`, called once for each caller.
@@ -50,16 +54,30 @@ class VoiceApp:
         self._params = params if params is not None else default_params()
         self.limits = limits if limits is not None else Limits()
         check_server_arguments(bot, 0, self._params, self.limits)
-        self._bot = bot
         self._clock = clock or MonotonicClock()
-        self._places = LocalPlaces(self.limits)
-        self._gate = Gate(self._params, self._why_full, clock=self._clock)
-        self._sessions: set[Session] = set()
+        self._registry = SessionRegistry(
+            bot,
+            params=self._params,
+            limits=self.limits,
+            places=LocalPlaces(self.limits),
+            clock=self._clock,
+        )
+        self._gate = Gate(self._params, self._registry.why_full, clock=self._clock)
 
     @property
     def sessions(self) -> tuple[Session, ...]:
         """The sessions that are not over."""
-        return tuple(self._sessions)
+        return self._registry.sessions
+
+    @property
+    def stats(self) -> TransportStats:
+        """What has been counted in all sessions, those that are over and those that are not."""
+        return self._registry.stats
+
+    @property
+    def session_counts(self) -> SessionCounts:
+        """How many sessions there have been, and why those have ended that are over."""
+        return self._registry.counts
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve a caller, or say that there is nothing but WebSocket."""
@@ -73,38 +91,20 @@ class VoiceApp:
         connection = ASGIConnection(
             scope, receive, send, settings=connection_settings(self._params), clock=self._clock
         )
-        ip = connection.remote_address[0]
         admission = await self._admit(connection)
-        place = None if isinstance(admission, Rejection) else self._places.take(ip)
-        if isinstance(admission, Rejection) or place is None:
-            full = Rejection(503, "all places are taken")
-            await refuse(scope, send, admission if isinstance(admission, Rejection) else full)
+        if isinstance(admission, Rejection):
+            await refuse(scope, send, admission)
             return
         connection.identity = admission
-        subprotocol = self._known_subprotocol(scope)
-        connection.subprotocol = subprotocol
+        connection.subprotocol = self._known_subprotocol(scope)
+        await send({"type": "websocket.accept", "subprotocol": connection.subprotocol})
+        self._registry.take(connection)
         try:
-            await send({"type": "websocket.accept", "subprotocol": subprotocol})
-            await self._run(connection)
-        finally:
-            self._places.give_back(place, ip)
-
-    async def _run(self, connection: ASGIConnection) -> None:
-        session = Session(
-            connection,
-            self._bot,
-            params=self._params,
-            max_secs=self.limits.max_session_secs,
-            clock=self._clock,
-        )
-        self._sessions.add(session)
-        try:
-            await session.run()
-        except asyncio.CancelledError:
-            session.cancel()
+            await connection.wait_closed()
+        except asyncio.CancelledError:  # The ASGI server ends.
+            connection.close(*GOING_AWAY)
+            connection.abort()
             raise
-        finally:
-            self._sessions.discard(session)
 
     async def _admit(self, connection: ASGIConnection) -> Admission:
         refusal = origin_refusal(
@@ -117,9 +117,6 @@ class VoiceApp:
             return Rejection(403, refusal)
         admission = self._gate.admit(connection.request)
         return await admission if isinstance(admission, Awaitable) else admission
-
-    def _why_full(self, request: HandshakeRequest) -> Rejection | None:
-        return refusal_of(self._places, request.remote_address[0])
 
     def _known_subprotocol(self, scope: Mapping[str, Any]) -> str | None:
         known = {each.subprotocol for each in self._params.dialects.values()}

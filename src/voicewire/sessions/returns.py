@@ -12,8 +12,7 @@ from voicewire.sessions.fellows import Fellows
 from voicewire.sessions.places import PlaceId, Places
 from voicewire.sessions.session import GOING_AWAY
 from voicewire.transports import WebsocketServerParams
-from voicewire.transports.caller_connection import CallerConnection
-from voicewire.transports.connection import Connection
+from voicewire.transports.caller_connection import CallerConnection, CountedConnection
 from voicewire.transports.handshake import HandshakeRequest
 from voicewire.transports.identity import subject_of
 from voicewire.transports.lasting import CLOSE_NOT_RESUMABLE
@@ -48,7 +47,7 @@ class Kept:
 Refusal = tuple[int, str]
 """Code and words of a goodbye."""
 
-Begin = Callable[[Connection, PlaceId, Kept], object]
+Begin = Callable[[CountedConnection, PlaceId, Kept], object]
 """Begins a session that goes on with a conversation, in a place that has been taken for it."""
 
 
@@ -93,7 +92,7 @@ class Returns:
         """What has become of the records of conversations; all zero where none is kept."""
         return StoreCounts() if self.store is None else replace(self.store.counts)
 
-    def make_resumable(self, connection: Connection, kept: Kept | None) -> CallerConnection:
+    def make_resumable(self, connection: CountedConnection, kept: Kept | None) -> CallerConnection:
         """Return what the session gets that may outlive its connection, if it may."""
         if not self._can_resume(connection):
             return connection
@@ -115,7 +114,7 @@ class Returns:
             and self._fellows.hand_over(token, fd, said)
         )
 
-    def take(self, connection: Connection) -> None:
+    def take(self, connection: CountedConnection) -> None:
         """Let a client go on that has come back here."""
         token = connection.query[RESUME]
         session = self.tokens.find(token)
@@ -132,11 +131,11 @@ class Returns:
         """Return when nobody is being looked up any more."""
         await asyncio.gather(*self._lookups)
 
-    def _can_resume(self, connection: Connection) -> bool:
+    def _can_resume(self, connection: CountedConnection) -> bool:
         window_secs = self._params.resume_window_secs
         return window_secs > 0 and connection.path not in self._params.dialects
 
-    def _look_up(self, connection: Connection, token: str, store: GuardedStore) -> None:
+    def _look_up(self, connection: CountedConnection, token: str, store: GuardedStore) -> None:
         if self.is_stopping:
             connection.close(*GOING_AWAY)  # It is there for the next one.
             return
@@ -146,7 +145,9 @@ class Returns:
         self._lookups.add(lookup)
         lookup.add_done_callback(self._lookups.discard)
 
-    async def _take_up(self, connection: Connection, token: str, store: GuardedStore) -> None:
+    async def _take_up(
+        self, connection: CountedConnection, token: str, store: GuardedStore
+    ) -> None:
         """Go on with the conversation of a session that is over, if it has been kept."""
         try:
             content = await store.take(token)
@@ -166,7 +167,7 @@ class Returns:
         logger.info("connection %s: goes on with session %s", connection.id, record.session_id)
         self._begin(connection, place, Kept(record, token, content))
 
-    def _place_for(self, connection: Connection, record: SessionRecord) -> PlaceId | Refusal:
+    def _place_for(self, connection: CountedConnection, record: SessionRecord) -> PlaceId | Refusal:
         """Return a place, or the code and words of the refusal."""
         if record.subject != subject_of(connection.identity):
             return CLOSE_NOT_RESUMABLE, "the session is somebody else's"

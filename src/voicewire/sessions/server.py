@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,17 +12,14 @@ from voicewire.errors import ConfigurationError
 from voicewire.records.guarded import StoreCounts
 from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.limits import Limits
-from voicewire.sessions.places import LocalPlaces, PlaceId, Places
-from voicewire.sessions.returns import RESUME, Kept, Returns
+from voicewire.sessions.places import LocalPlaces, Places
+from voicewire.sessions.registry import FULL, SessionRegistry
 from voicewire.sessions.session import GOING_AWAY, Bot, Session
 from voicewire.sessions.shared_port import SharedPort
 from voicewire.transports import TransportStats, WebsocketServerParams
-from voicewire.transports.connection import Connection
-from voicewire.transports.gate import RETRY_AFTER_SECS, Gate, is_coroutine_function
-from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.gate import Gate, is_coroutine_function
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
-from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 from voicewire.transports.websocket import check_arguments, listener_settings
 from voicewire.vad import SileroVADAnalyzer
 
@@ -34,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 256
 """Connections beyond `max_sessions`: of sessions that are over, in their closing handshake."""
-
-CANCEL_SECS = 15.0
-"""How long sessions may take to end when they have been told to end at once."""
 
 
 class VoiceServer(Listening):
@@ -92,19 +85,22 @@ class VoiceServer(Listening):
         self._params = params if params is not None else default_params()
         self.limits = limits if limits is not None else Limits()
         check_server_arguments(bot, port, self._params, self.limits)
-        self._bot = bot
         self._prepare = prepare
         self._clock = clock or MonotonicClock()
-        self._places = places or LocalPlaces(self.limits)
-        fellows = self._fellows = shared_port.fellows if shared_port else None
-        self._returns = Returns(
-            self._params, self._begin, self._places, clock=self._clock, fellows=fellows
+        self._fellows = shared_port.fellows if shared_port else None
+        self._registry = SessionRegistry(
+            bot,
+            params=self._params,
+            limits=self.limits,
+            places=places or LocalPlaces(self.limits),
+            clock=self._clock,
+            fellows=self._fellows,
         )
         self._listener = Listener(
             host=host,
             port=port,
-            on_connection=self._on_connection,
-            admit=Gate(self._params, self._why_full, clock=self._clock).admit,
+            on_connection=self._registry.take,
+            admit=Gate(self._params, self._registry.why_full, clock=self._clock).admit,
             http_app=self._make_http_app,
             clock=self._clock,
             settings=listener_settings(
@@ -117,41 +113,32 @@ class VoiceServer(Listening):
             ),
             sockets=shared_port.sockets if shared_port else (),
             accept_delay_secs=shared_port.accept_delay_secs if shared_port else None,
-            hand_over=self._returns.hand_over if fellows else None,
+            hand_over=self._registry.returns.hand_over if self._fellows else None,
         )
         self._is_queue_kept = shared_port is not None and shared_port.is_queue_kept
-        self._sessions: dict[Session, asyncio.Task[None]] = {}
-        self._stats_of_the_past = TransportStats()
-        self._num_started = 0
-        self._ended: Counter[EndReason] = Counter()
         self._stopped = asyncio.Event()
         self._has_started = False
-        self._is_stopping = False
         self._is_retiring = False
 
     @property
     def sessions(self) -> tuple[Session, ...]:
         """The sessions that are not over."""
-        return tuple(self._sessions)
+        return self._registry.sessions
 
     @property
     def stats(self) -> TransportStats:
         """What has been counted in all sessions, those that are over and those that are not."""
-        total = TransportStats()
-        total.add(self._stats_of_the_past)
-        for session in self._sessions:
-            total.add(session.stats)
-        return total
+        return self._registry.stats
 
     @property
     def session_counts(self) -> SessionCounts:
         """How many sessions there have been, and why those have ended that are over."""
-        return SessionCounts(self._num_started, len(self._sessions), self._ended.copy())
+        return self._registry.counts
 
     @property
     def store_counts(self) -> StoreCounts:
         """What has become of the records of conversations; all zero where none is kept."""
-        return self._returns.store_counts
+        return self._registry.returns.store_counts
 
     async def start(self) -> None:
         """Listen, and let callers in.
@@ -161,7 +148,7 @@ class VoiceServer(Listening):
             ConfigurationError: The host is no address of this machine.
             RuntimeError: It has been started, or stopped, before.
         """
-        if self._has_started or self._is_stopping:
+        if self._has_started or self._registry.is_closed:
             raise RuntimeError("a VoiceServer is started once; make a new one")
         self._has_started = True
         self._listener.bind()
@@ -170,7 +157,7 @@ class VoiceServer(Listening):
                 self._params.vad_analyzer.preload(self._params.audio_in_sample_rate)
             if self._prepare is not None:
                 await self._prepare()
-            if not self._is_stopping:
+            if not self._registry.is_closed:
                 await self._listener.start()
                 if self._fellows is not None:
                     self._fellows.listen(self._listener.take)
@@ -189,25 +176,19 @@ class VoiceServer(Listening):
             drain_secs: How long the turns under way may take: a caller's question is answered,
                 and bots finish what they are saying. A second call with 0 ends them at once.
         """
-        self._is_stopping = self._returns.is_stopping = True
+        self._registry.close()
         if self._is_queue_kept:
             self._listener.leave_port()
         if drain_secs > 0:
-            for session in self.sessions:
-                session.go_away(within_secs=drain_secs)
-            await self._wait_for_sessions(drain_secs)
+            self._registry.go_away(within_secs=drain_secs)
+            await self._registry.wait(drain_secs)
         if self._fellows is not None:
             self._fellows.close()
         await self._listener.close()
-        await self._returns.settle()
-        for session in self.sessions:
-            session.cancel(EndReason.DRAIN_TIME_UP if drain_secs > 0 else EndReason.SERVER_STOPPED)
-        await self._wait_for_sessions(CANCEL_SECS)
-        for session, task in tuple(self._sessions.items()):
-            logger.error("session %s: its bot cannot be ended, and is left behind", session.id)
-            task.cancel()
-        if self._returns.store is not None:
-            await self._returns.store.close()
+        await self._registry.returns.settle()
+        await self._registry.end(
+            EndReason.DRAIN_TIME_UP if drain_secs > 0 else EndReason.SERVER_STOPPED
+        )
         self._stopped.set()
 
     async def retire(self, *, within_secs: float | None = None) -> None:
@@ -222,8 +203,7 @@ class VoiceServer(Listening):
         await self._listener.retire()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_secs):
-                while self._sessions:
-                    await asyncio.wait(self._sessions.values())
+                await self._registry.wait_until_empty()
 
     async def serve_forever(self) -> None:
         """Return when the server has been stopped."""
@@ -241,10 +221,6 @@ class VoiceServer(Listening):
     ) -> None:
         await self.stop()
 
-    async def _wait_for_sessions(self, secs: float) -> None:
-        if self._sessions:
-            await asyncio.wait(self._sessions.values(), timeout=secs)
-
     def _make_http_app(self) -> "ASGIApp":
         return make_http_app(
             self._params,
@@ -253,70 +229,10 @@ class VoiceServer(Listening):
             clock=self._clock,
         )
 
-    def _why_full(self, request: HandshakeRequest) -> Rejection | None:
-        if RESUME in request.query:
-            return None  # A session has its place already.
-        if self._is_stopping:
-            return Rejection(503, GOING_AWAY[1], {"Retry-After": str(RETRY_AFTER_SECS)})
-        return refusal_of(self._places, request.remote_address[0])
-
     def _why_busy(self) -> str | None:
-        if self._is_stopping or self._is_retiring:
+        if self._registry.is_closed or self._is_retiring:
             return GOING_AWAY[1]
-        return "all places are taken" if self._places.are_taken else None
-
-    def _on_connection(self, connection: Connection) -> None:
-        ip = connection.remote_address[0]
-        if RESUME in connection.query:
-            self._returns.take(connection)
-            return
-        if self._is_stopping:
-            connection.close(*GOING_AWAY)
-            return
-        place = self._places.take(ip)
-        if place is None:  # Another process has just given the last one away.
-            connection.close(CLOSE_TRY_AGAIN_LATER, "all places are taken")
-            return
-        self._begin(connection, place)
-
-    def _begin(self, connection: Connection, place: PlaceId, kept: Kept | None = None) -> None:
-        ip = connection.remote_address[0]
-        session = Session(
-            self._returns.make_resumable(connection, kept),
-            self._bot,
-            params=self._params,
-            max_secs=self.limits.max_session_secs,
-            clock=self._clock,
-            record=kept.record if kept else None,
-        )
-        if self._returns.store is not None:
-            taken = (kept.token, kept.content) if kept else None
-            session.keep_in(self._returns.store, taken=taken)
-        task = asyncio.get_running_loop().create_task(session.run(), name=f"session {session.id}")
-        self._sessions[session] = task
-        self._num_started += 1
-        task.add_done_callback(lambda task: self._session_is_over(session, task, place, ip))
-
-    def _session_is_over(
-        self, session: Session, task: asyncio.Task[None], place: PlaceId, ip: str
-    ) -> None:
-        self._places.give_back(place, ip)
-        del self._sessions[session]
-        self._ended[session.end_reason or EndReason.SERVER_STOPPED] += 1
-        self._stats_of_the_past.add(session.stats)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("session %s failed", session.id, exc_info=task.exception())
-
-
-def refusal_of(places: Places, ip: str) -> Rejection | None:
-    """Return why there is no place for a caller; None where there is one."""
-    limit = places.refusal(ip)
-    if limit is None:
-        return None
-    retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
-    if limit == "ip":
-        return Rejection(429, "too many callers from your address", retry_after)
-    return Rejection(503, "all places are taken", retry_after)
+        return FULL if self._registry.is_full else None
 
 
 def default_params() -> WebsocketServerParams:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigurationError, SessionClosed
+from voicewire.pipeline.owner import let_go_of_stack
 from voicewire.transports.gate import Admission, identify
 from voicewire.transports.handshake import HandshakeRequest, Headers, Rejection
 from voicewire.transports.identity import Identity
@@ -31,6 +32,7 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
+NO_STATUS = 1005
 ABNORMAL_CLOSURE = 1006
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
@@ -71,6 +73,8 @@ class ASGIConnection:
         self.subprotocol: str | None = subprotocols[0]
         self.remote_address = self.request.remote_address
         self.is_writing_paused = False
+        self.num_messages_received = 0
+        self.num_messages_sent = 0
         self._receive = receive
         self._send_event = send
         self._settings = settings or ConnectionSettings()
@@ -108,6 +112,7 @@ class ASGIConnection:
     def send(self, message: bytes | str) -> None:
         if self._end is not None:
             raise SessionClosed(*self._end)
+        self.num_messages_sent += 1
         kind = "text" if isinstance(message, str) else "bytes"
         self._queue.append({"type": "websocket.send", kind: message})
         self._queued_bytes += len(message)
@@ -155,8 +160,7 @@ class ASGIConnection:
                     continue
                 event = await self._receive()
                 if event["type"] == "websocket.disconnect":
-                    code = event.get("code") or ABNORMAL_CLOSURE
-                    self._end = self._end or (code, event.get("reason") or "")
+                    self._end = self._end or _last_words(event)
                     break
                 self._deliver(event)
         except Exception as exc:  # noqa: BLE001 - a server's own; the caller is gone
@@ -176,6 +180,7 @@ class ASGIConnection:
         if len(message) > self._settings.max_message_bytes:
             self.close(TOO_BIG, "the message is too long")
             return
+        self.num_messages_received += 1
         try:
             self._receiver.message_received(message)
         except Exception as exc:
@@ -229,12 +234,25 @@ class ASGIConnection:
             return
         self._closed.set()
         self._writable.set()
-        if self._receiver is not None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
             assert self._end is not None  # noqa: S101 - whoever calls has set it
-            self._receiver.connection_closed(*self._end)
+            receiver.connection_closed(*self._end)
 
     def _run(self, coroutine: Any) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
+        task = asyncio.get_running_loop().create_task(coroutine)
+        task.add_done_callback(let_go_of_stack)
+        self._tasks.append(task)
+
+
+def _last_words(event: Event) -> tuple[int, str]:
+    """Return the code and reason of a disconnection."""
+    code = event.get("code") or ABNORMAL_CLOSURE
+    # A goodbye without a code, and with uvicorn a loss too; or a ping of the server's own that was
+    # not answered.
+    if code in (NO_STATUS, INTERNAL_ERROR):
+        code = ABNORMAL_CLOSURE
+    return code, event.get("reason") or ""
 
 
 def to_handshake_request(scope: Mapping[str, Any]) -> HandshakeRequest:

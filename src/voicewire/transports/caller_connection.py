@@ -67,3 +67,10 @@ class CallerConnection(Protocol):
     async def wait_writable(self) -> None:
         """Return when writing is not paused, or not possible any more."""
         ...
+
+
+class CountedConnection(CallerConnection, Protocol):
+    """One whose messages are counted, so that another can go on where it was lost."""
+
+    num_messages_received: int
+    num_messages_sent: int

@@ -4,9 +4,11 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 from voicewire.errors import SessionClosed
-from voicewire.transports.connection import ABNORMAL_CLOSURE, PING_TIMEOUT, Connection
+from voicewire.transports.caller_connection import CountedConnection
+from voicewire.transports.connection import ABNORMAL_CLOSURE, PING_TIMEOUT
 from voicewire.transports.receiver import MessageReceiver
 from voicewire.transports.replay import ReplayLog
 
@@ -19,8 +21,12 @@ CLOSE_NOT_RESUMABLE = 4004
 """Close code for a client that wants to go on with a session that is over."""
 
 
-class LastingConnection(ABC):
-    """What a session knows as its connection: a `Connection`, and after a loss the next one.
+Leg = TypeVar("Leg", bound=CountedConnection)
+"""The kind of connection that it has, one after the other."""
+
+
+class LastingConnection(ABC, Generic[Leg]):
+    """What a session knows as its connection: one, and after a loss the next one.
 
     Subclasses know when it begins to keep what is sent (`_log`), and how the next one is come by.
 
@@ -28,7 +34,7 @@ class LastingConnection(ABC):
         connection: The first one, not started.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Leg) -> None:
         self.id = connection.id
         self.path = connection.path
         self.headers: Mapping[str, str] = connection.headers
@@ -36,7 +42,7 @@ class LastingConnection(ABC):
         self.identity = connection.identity
         self.subprotocol = connection.subprotocol
         self.remote_address = connection.remote_address
-        self._connection: Connection | None = connection
+        self._connection: Leg | None = connection
         self._receiver: MessageReceiver | None = None
         self._log: ReplayLog | None = None
         self._is_final = False  # Nothing is resumed any more: one side has said goodbye.
@@ -135,7 +141,7 @@ class LastingConnection(ABC):
             self._writable.clear()
             await self._writable.wait()
 
-    def connection_ended(self, connection: Connection, code: int, reason: str) -> None:
+    def connection_ended(self, connection: Leg, code: int, reason: str) -> None:
         """Wait for the next one, or end; one that was dropped for another is nothing."""
         if connection is not self._connection:
             return
@@ -150,7 +156,7 @@ class LastingConnection(ABC):
         self._writable.set()
 
     @abstractmethod
-    def _lost(self, connection: Connection, code: int, reason: str) -> None:
+    def _lost(self, connection: Leg, code: int, reason: str) -> None:
         """Do what brings the next connection, or ends the waiting for it."""
 
     @abstractmethod
@@ -161,11 +167,11 @@ class LastingConnection(ABC):
         """Return whether these are the last words of a connection that nobody has ended."""
         return code in (ABNORMAL_CLOSURE, CLOSE_SILENT) or reason == PING_TIMEOUT
 
-    def _deliver_from(self, connection: Connection) -> None:
+    def _deliver_from(self, connection: Leg) -> None:
         assert self._receiver is not None  # noqa: S101 - the callers have one
-        connection.start(_Leg(self, connection, self._receiver))
+        connection.start(_LegReceiver(self, connection, self._receiver))
 
-    def _repeat(self, connection: Connection, log: ReplayLog) -> None:
+    def _repeat(self, connection: Leg, log: ReplayLog) -> None:
         """Send what the other end has not got, and let the session go on."""
         for message in log.unacknowledged():
             connection.send(message)
@@ -189,11 +195,11 @@ class LastingConnection(ABC):
             receiver.connection_closed(code, reason)
 
 
-class _Leg:
-    """One TCP connection's receiver: messages go straight to the session."""
+class _LegReceiver(Generic[Leg]):
+    """One connection's receiver: messages go straight to the session."""
 
     def __init__(
-        self, owner: LastingConnection, connection: Connection, receiver: MessageReceiver
+        self, owner: LastingConnection[Leg], connection: Leg, receiver: MessageReceiver
     ) -> None:
         self.message_received = receiver.message_received
         self.writing_paused = receiver.writing_paused

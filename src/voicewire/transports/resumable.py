@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from voicewire.clock import Clock, TimerHandle
 from voicewire.nobody import nobody
-from voicewire.transports.connection import Connection
+from voicewire.transports.caller_connection import CountedConnection
 from voicewire.transports.identity import subject_of
 from voicewire.transports.lasting import CLOSE_NOT_RESUMABLE, LastingConnection
 from voicewire.transports.replay import ReplayLog
@@ -60,7 +60,7 @@ Invitation = Callable[[str, int], bytes | str]
 """Makes the message that tells a client its token, and how many of its messages have come."""
 
 
-class ResumableConnection(LastingConnection):
+class ResumableConnection(LastingConnection[CountedConnection]):
     """The connection of a client that may come back.
 
     A client asks for it (`let_resume`). From then on what is sent to it is kept until it says that
@@ -79,7 +79,7 @@ class ResumableConnection(LastingConnection):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: CountedConnection,
         tokens: ResumeTokens,
         *,
         clock: Clock,
@@ -147,7 +147,7 @@ class ResumableConnection(LastingConnection):
                 self._tokens.revoke(self._old_token)
                 self._old_token = ""
 
-    def go_on(self, connection: Connection, num_received: int) -> None:
+    def go_on(self, connection: CountedConnection, num_received: int) -> None:
         """Go on with the connection by which the client has come back.
 
         One that it had before is dropped, whatever becomes of it.
@@ -182,13 +182,13 @@ class ResumableConnection(LastingConnection):
         self._invite(connection)
         self._repeat(connection, self._log)
 
-    def _invite(self, connection: Connection) -> None:
+    def _invite(self, connection: CountedConnection) -> None:
         """Tell the client its next token; this message is not counted."""
         assert self._invitation is not None  # noqa: S101 - set with the log
         self._token = self._tokens.issue(self)
         connection.send(self._invitation(self._token, self.num_received))
 
-    def _lost(self, connection: Connection, code: int, reason: str) -> None:
+    def _lost(self, connection: CountedConnection, code: int, reason: str) -> None:
         self._received_before += connection.num_messages_received
         logger.info("connection %s: lost; the client may come back", self.id)
         self._timer = self._clock.call_later(self.window_secs, lambda: self._end(code, reason))

@@ -65,7 +65,7 @@ class _Pong(BaseModel):
     received: int = Field(ge=0)
 
 
-class ReturningConnection(LastingConnection):
+class ReturningConnection(LastingConnection[Connection]):
     """The connection of a client that comes back.
 
     It says hello by RTVI. Where the server answers that the client may come back, what is sent is
