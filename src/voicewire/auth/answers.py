@@ -1,6 +1,6 @@
 """How those are refused who are not known (RFC 6750, section 3)."""
 
-from voicewire.transports.handshake import Rejection
+from voicewire.transports.handshake import Rejection, try_later
 
 
 def nothing_shown() -> Rejection:
@@ -26,4 +26,4 @@ def not_allowed(scopes: str) -> Rejection:
 
 def cannot_tell(why: str) -> Rejection:
     """Return the answer to a token that can perhaps be checked later."""
-    return Rejection(503, why, {"Retry-After": "5"})
+    return try_later(why)

@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from voicewire.sessions.postmark import Postmark
-from voicewire.transports.gate import RETRY_AFTER_SECS
-from voicewire.transports.handshake import Rejection
+from voicewire.transports.handshake import Rejection, try_later
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +23,7 @@ MAX_SAID_BYTES = 64 * 1024
 """What can be handed over of what a caller has said: a request head, and what one sends behind it
 who should wait for the answer."""
 
-BUSY = Rejection(
-    503, "the worker that has your session is busy", {"Retry-After": str(RETRY_AFTER_SECS)}
-)
+BUSY = try_later("the worker that has your session is busy")
 
 _NUMBER = struct.Struct(">I")
 _MAX_BYTES = _NUMBER.size + MAX_SAID_BYTES

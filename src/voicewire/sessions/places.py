@@ -11,6 +11,9 @@ from voicewire.shared_file import SharedFile, locked
 
 PlaceId = int
 
+FULL = "all places are taken"
+"""What a caller is told for whom there is none."""
+
 
 class Places(ABC):
     """At most `max_sessions` places, of which one address has at most `max_sessions_per_ip`."""

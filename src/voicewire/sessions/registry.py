@@ -8,21 +8,18 @@ from voicewire.clock import Clock
 from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.fellows import Fellows
 from voicewire.sessions.limits import Limits
-from voicewire.sessions.places import PlaceId, Places
+from voicewire.sessions.places import FULL, PlaceId, Places
 from voicewire.sessions.returns import RESUME, Kept, Returns
 from voicewire.sessions.session import GOING_AWAY, Bot, Session
 from voicewire.transports import TransportStats, WebsocketServerParams
 from voicewire.transports.caller_connection import CountedConnection
-from voicewire.transports.gate import RETRY_AFTER_SECS
-from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.handshake import HandshakeRequest, Rejection, try_later
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
 
 logger = logging.getLogger(__name__)
 
 CANCEL_SECS = 15.0
 """How long sessions may take to end when they have been told to end at once."""
-
-FULL = "all places are taken"
 
 
 class SessionRegistry:
@@ -90,13 +87,12 @@ class SessionRegistry:
         """Return why who asks for it gets no session; None where there is a place."""
         if RESUME in request.query:
             return None  # A session has its place already.
-        retry_after = {"Retry-After": str(RETRY_AFTER_SECS)}
         if self.is_closed:
-            return Rejection(503, GOING_AWAY[1], retry_after)
+            return try_later(GOING_AWAY[1])
         limit = self._places.refusal(request.remote_address[0])
         if limit == "ip":
-            return Rejection(429, "too many callers from your address", retry_after)
-        return None if limit is None else Rejection(503, FULL, retry_after)
+            return try_later("too many callers from your address", status=429)
+        return None if limit is None else try_later(FULL)
 
     def take(self, connection: CountedConnection) -> None:
         """Begin a session with a caller, or let them go on with theirs.

@@ -9,7 +9,7 @@ from voicewire.clock import Clock
 from voicewire.records import SessionRecord
 from voicewire.records.guarded import GuardedStore, StoreBusyError, StoreCounts
 from voicewire.sessions.fellows import Fellows
-from voicewire.sessions.places import PlaceId, Places
+from voicewire.sessions.places import FULL, PlaceId, Places
 from voicewire.sessions.session import GOING_AWAY
 from voicewire.transports import WebsocketServerParams
 from voicewire.transports.caller_connection import CallerConnection, CountedConnection
@@ -174,4 +174,4 @@ class Returns:
         if self.is_stopping:
             return GOING_AWAY
         place = self._places.take(connection.remote_address[0])
-        return (CLOSE_TRY_AGAIN_LATER, "all places are taken") if place is None else place
+        return (CLOSE_TRY_AGAIN_LATER, FULL) if place is None else place

@@ -12,8 +12,8 @@ from voicewire.errors import ConfigurationError
 from voicewire.records.guarded import StoreCounts
 from voicewire.sessions.ends import EndReason, SessionCounts
 from voicewire.sessions.limits import Limits
-from voicewire.sessions.places import LocalPlaces, Places
-from voicewire.sessions.registry import FULL, SessionRegistry
+from voicewire.sessions.places import FULL, LocalPlaces, Places
+from voicewire.sessions.registry import SessionRegistry
 from voicewire.sessions.session import GOING_AWAY, Bot, Session
 from voicewire.sessions.shared_port import SharedPort
 from voicewire.transports import TransportStats, WebsocketServerParams

@@ -17,6 +17,7 @@ from voicewire.transports.handshake import (
     Headers,
     Rejection,
     parse_head,
+    try_later,
 )
 from voicewire.transports.origins import origin_refusal
 from voicewire.transports.proxies import address_behind
@@ -71,10 +72,10 @@ class FrontDoor(asyncio.Protocol):
             self._settings.handshake_timeout_secs, self._deadline_passed
         )
         if self._listener.num_pending_handshakes > self._settings.max_pending_handshakes:
-            self._refuse(Rejection(503, "too many handshakes at once", {"Retry-After": "1"}))
+            self._refuse(try_later("too many handshakes at once", secs=1))
         elif self._listener.is_crowded_by(self.ip):
             why = "too many handshakes at once from your address"
-            self._refuse(Rejection(429, why, {"Retry-After": "1"}))
+            self._refuse(try_later(why, status=429, secs=1))
         elif self._refusal is not None:
             self._refuse(self._refusal)
         elif self._said is not None:
@@ -143,7 +144,7 @@ class FrontDoor(asyncio.Protocol):
         if refusal is not None:
             self._refuse(Rejection(403, refusal))
         elif len(self._listener.connections) >= self._settings.max_connections:
-            self._refuse(Rejection(503, "too many connections", {"Retry-After": "5"}))
+            self._refuse(try_later("too many connections"))
         else:
             self._ask_for_admission(request, upgrade)
 
@@ -160,7 +161,7 @@ class FrontDoor(asyncio.Protocol):
             is_handed_over = hand_over(request, fd, bytes(self._buffer))
         except OSError as exc:
             logger.warning("%s cannot be handed over: %s", self._remote_address(), exc)
-            self._refuse(Rejection(503, "try again", {"Retry-After": "1"}))
+            self._refuse(try_later("try again", secs=1))
             return True
         if is_handed_over:
             self._leave()
@@ -220,10 +221,10 @@ class FrontDoor(asyncio.Protocol):
         if http_side is None:
             self._refuse(Rejection(426, "only WebSocket is spoken here", {"Upgrade": "websocket"}))
         elif http_side.num_connections >= self._settings.max_http_connections:
-            self._refuse(Rejection(503, "too many HTTP connections", {"Retry-After": "5"}))
+            self._refuse(try_later("too many HTTP connections"))
         elif http_side.is_crowded_by(self.ip) and self._listener.is_one_caller(self.ip):
             why = "too many HTTP connections from your address"
-            self._refuse(Rejection(429, why, {"Retry-After": "5"}))
+            self._refuse(try_later(why, status=429))
         elif transport is not None:
             self._leave()
             http_side.take_over(transport, bytes(self._buffer))
@@ -253,7 +254,7 @@ class FrontDoor(asyncio.Protocol):
         self._deadline = None
         if self._admission is not None:
             self._admission.cancel()
-            self._refuse(Rejection(503, "admission took too long", {"Retry-After": "5"}))
+            self._refuse(try_later("admission took too long"))
         else:
             self._refuse(Rejection(408, "the request head did not arrive in time"))
 

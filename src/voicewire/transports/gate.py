@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from voicewire.clock import Clock
 from voicewire.pipeline.owner import wait_at_most
-from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.handshake import HandshakeRequest, Rejection, try_later
 from voicewire.transports.identity import Authenticate, Identity
 from voicewire.transports.providers import is_signed_by_provider, refuse_stranger
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from voicewire.transports.params import WebsocketServerParams
 
 logger = logging.getLogger(__name__)
-
-RETRY_AFTER_SECS = 5
-"""What a caller is told to wait who is refused for a reason that passes."""
 
 Admission = Identity | Rejection | None
 """Who comes in; None is somebody of whom nothing is asked."""
@@ -74,7 +71,7 @@ async def identify(
     if not await wait_at_most(timeout_secs, (asking,), clock=clock):
         logger.error("authentication took longer than %g s", timeout_secs)
         why = "the server could not find out in time who you are"
-        return Rejection(503, why, {"Retry-After": str(RETRY_AFTER_SECS)})
+        return try_later(why)
     if asking.cancelled():
         logger.error("authentication was cancelled by the hook itself")
         return _undecided()

@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from voicewire.errors import VoicewireError
 
+RETRY_AFTER_SECS = 5
+"""What a caller is told to wait who is refused for a reason that passes."""
+
 MAX_QUERY_PARAMETERS = 100
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -125,6 +128,11 @@ class Rejection:
         if self.status != 401 or any(name.lower() == CHALLENGE for name in self.headers):
             return self
         return replace(self, headers={**self.headers, "WWW-Authenticate": "Bearer"})
+
+
+def try_later(reason: str, *, status: int = 503, secs: int = RETRY_AFTER_SECS) -> Rejection:
+    """Return the answer to somebody who may be let in after so many seconds."""
+    return Rejection(status, reason, {"Retry-After": str(secs)})
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from voicewire.clock import Clock
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
-from voicewire.transports.gate import RETRY_AFTER_SECS, Gate
-from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.gate import Gate
+from voicewire.transports.handshake import HandshakeRequest, Rejection, try_later
 from voicewire.transports.http import make_http_app
 from voicewire.transports.listener import Listener, Listening
 from voicewire.transports.outbound import CLOSE_TRY_AGAIN_LATER
@@ -102,7 +102,7 @@ class WebsocketServerTransport(Listening, WebsocketTransport):
         why = self._why_busy()
         if why is None:
             return None
-        return Rejection(503, why, {"Retry-After": str(RETRY_AFTER_SECS)})
+        return try_later(why)
 
     def _make_http_app(self) -> "ASGIApp":
         return make_http_app(
