@@ -1,6 +1,8 @@
 """A client that loses its connection and comes back, over real sockets."""
 
 import asyncio
+from asyncio import StreamReader
+from contextlib import AsyncExitStack
 
 import pytest
 from websockets.asyncio.client import connect
@@ -10,9 +12,10 @@ from tests.sessions.counting import Bots, counting
 from tests.sessions.resuming import PACKET, RATE, ResumingClient
 from tests.sessions.serving import voice_server
 from tests.transports.client import eventually
+from tests.transports.raw_peer import upgrade
 from voicewire import Identity, StaticTokens
 from voicewire.serializers.protos import frames_pb2 as proto
-from voicewire.sessions import Limits
+from voicewire.sessions import Limits, SessionTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -138,6 +141,77 @@ async def test_who_has_no_token_is_told_to_connect_anew(query: str) -> None:
         assert refused.value.rcvd is not None
         assert refused.value.rcvd.code == 4004
         assert server.sessions == ()
+
+
+async def test_who_comes_back_to_nothing_has_no_more_places_than_callers_have() -> None:
+    limits = Limits(max_sessions=3)
+    async with (
+        voice_server(Bots(), limits=limits) as server,
+        ResumingClient(server.url) as client,
+        AsyncExitStack() as strangers,
+    ):
+
+        async def connect_silently() -> StreamReader:
+            """Show a token that nobody has issued, and never answer the goodbye."""
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            strangers.callback(lambda: writer.transport.abort())
+            writer.write(upgrade(f"/?resume={'x' * 32}&received=0"))
+            return reader
+
+        readers = [await connect_silently() for _ in range(2)]
+        heads = [await each.readuntil(b"\r\n") for each in readers]
+        assert [b" 101 " in each for each in heads] == [True, True]
+        for _ in range(5):
+            assert b" 503 " in await (await connect_silently()).readuntil(b"\r\n")
+        for received in ("99999", "x"):  # Nor has who has a token, and does not mean it.
+            target = f"{server.url}/?resume={client.token}&received={received}"
+            with pytest.raises(ConnectionClosed):
+                await (await connect(target, proxy=None)).recv()
+        await client.speak(0, 2)
+        assert len(server.sessions) == 1
+    assert server._registry._places.occupied("127.0.0.1") == (0, 0)
+
+
+async def test_a_server_that_stops_lets_nobody_in_who_comes_back_to_nothing() -> None:
+    release = asyncio.Event()
+
+    async def bot(transport: SessionTransport) -> None:
+        await release.wait()
+
+    async with voice_server(bot) as server, connect(server.url, proxy=None):
+        stopping = asyncio.create_task(server.stop(drain_secs=5.0))
+        await asyncio.sleep(0.05)
+        with pytest.raises(InvalidStatus, match="503"):
+            await connect(f"{server.url}/?resume=nobody&received=0", proxy=None)
+        release.set()
+        await stopping
+
+
+async def test_the_token_that_was_shown_stays_good_until_the_next_one_has_come() -> None:
+    bots = Bots()
+    async with voice_server(bots) as server, ResumingClient(server.url) as client:
+        first = client.token
+        for _ in range(3):  # And none of the answers arrives.
+            socket = await connect(f"{server.url}/?resume={first}&received=0", proxy=None)
+            socket.transport.abort()
+        client.lose_connection()
+        await client.come_back(token=first)
+        await client.speak(0, 2)
+        await eventually(lambda: len(bots.heard_samples()) == 2 * PACKET)
+        assert bots.num_called == 1
+
+
+async def test_a_ping_from_before_a_loss_is_no_fault() -> None:
+    async with voice_server(Bots()) as server, ResumingClient(server.url) as client:
+        for _ in range(3):
+            await client.ask("vw-ping", {"sent_at": 1.0, "received": client.num_received})
+            await asyncio.sleep(0.02)
+        client.lose_connection()
+        await client.come_back()
+        client.sent = client.sent[:]  # All of it is repeated that has not been acknowledged.
+        await client.ask("vw-ping", {"sent_at": 1.0, "received": 1})
+        await eventually(lambda: len(client.of("vw-pong")) == 4)
+        assert client.of("error-response") == []
 
 
 @pytest.mark.parametrize("received", ["", "-1", "x", "999999", "9" * 40])

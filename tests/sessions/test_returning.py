@@ -15,17 +15,23 @@ from pydantic import ValidationError
 from tests.sessions.counting import Bots, counting
 from tests.sessions.relay import relay_to
 from tests.sessions.resuming import RATE
-from tests.sessions.serving import voice_server
+from tests.sessions.serving import run_pipeline, voice_server
+from tests.sessions.test_garbage import nothing_for_the_collector
 from tests.sessions.test_taken_up import Remembering
 from tests.transports.client import Recorder, eventually, serving
+from tests.transports.fakes import ToneVAD, tone
 from voicewire import (
+    HandshakeRequest,
     Identity,
+    LLMContext,
     MemorySessionStore,
     OneTimeTokens,
     Pipeline,
     PipelineRunner,
     PipelineTask,
     RawFrameSerializer,
+    RTVIParams,
+    SessionTransport,
     StaticTokens,
     VoiceServer,
     WebsocketClientParams,
@@ -38,6 +44,8 @@ from voicewire.frames import (
     InputTransportMessageFrame,
     OutputAudioRawFrame,
     OutputTransportMessageUrgentFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
 )
 from voicewire.sessions import keeper
 from voicewire.transports import returning
@@ -416,3 +424,217 @@ async def test_an_address_in_an_error_has_no_secrets(caplog: pytest.LogCaptureFi
     assert "ws://127.0.0.1:1/ws: cannot be reached" in caplog.text
     assert "hunter" not in caplog.text
     assert json.dumps(caller.events) == "[]"
+
+
+async def test_who_says_nothing_for_a_while_has_finished_speaking() -> None:
+    heard = Recorder()
+
+    async def bot(transport: SessionTransport) -> None:
+        await run_pipeline(transport, heard)
+
+    async with (
+        voice_server(bot, vad_analyzer=ToneVAD()) as server,
+        relay_to(server.url) as relay,
+        calling(relay.url) as caller,
+    ):
+        for _ in range(2):  # Also after a loss.
+            heard.frames.clear()
+            caller.events.clear()
+            await caller.task.queue_frame(OutputAudioRawFrame(tone(0.5), RATE, 1))
+            await eventually(lambda: heard.of(UserStartedSpeakingFrame))
+            await eventually(lambda: heard.of(UserStoppedSpeakingFrame))
+            relay.cut()
+            await eventually(lambda: "on_resumed" in caller.events)
+
+
+async def test_who_is_lost_in_mid_speech_goes_on_speaking() -> None:
+    heard = Recorder()
+
+    async def bot(transport: SessionTransport) -> None:
+        await run_pipeline(transport, heard)
+
+    async with (
+        voice_server(bot, vad_analyzer=ToneVAD()) as server,
+        relay_to(server.url) as relay,
+        calling(relay.url) as caller,
+    ):
+        await caller.task.queue_frame(OutputAudioRawFrame(tone(2.0), RATE, 1))
+        await eventually(lambda: heard.of(UserStartedSpeakingFrame))
+        relay.is_down = True
+        relay.cut()
+        await asyncio.sleep(1.2)  # Longer than a muted microphone has.
+        relay.come_back()
+        await eventually(lambda: heard.of(UserStoppedSpeakingFrame))
+        assert len(heard.of(UserStartedSpeakingFrame)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, "http://localhost/?token=SECRET", "ws://[::1", "ws://localhost:99999/", OSError("x")],
+    ids=["none", "http", "bracket", "port", "fails"],
+)
+async def test_what_is_no_address_is_asked_for_again(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with voice_server(Bots()) as server, relay_to(server.url) as relay:
+        answers: Iterator[Any] = iter([relay.url, answer, relay.url])
+
+        async def find() -> str:
+            found = next(answers)
+            if isinstance(found, OSError):
+                raise found
+            return found  # type: ignore[no-any-return]  # it is what it should not be
+
+        async with calling(find) as caller:
+            relay.cut()
+            await caller.happened("on_connected", "on_lost", "on_resumed")
+    assert "SECRET" not in caplog.text
+
+
+async def test_a_first_call_that_finds_nothing_is_an_error_that_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def find() -> str:
+        await asyncio.sleep(60.0)
+        return ""
+
+    caller = Caller(find, open_timeout_secs=0.1)
+    await asyncio.wait_for(caller.run, 10)
+    assert "where the server is cannot be found out in time" in caplog.text
+
+
+async def test_a_stranger_who_answers_in_the_servers_place_is_not_heard() -> None:
+    async with (
+        serving(audio_out_sample_rate=RATE, rtvi=None) as stranger,
+        voice_server(Bots()) as server,
+        relay_to(server.url) as relay,
+        calling(relay.url) as caller,
+    ):
+        relay.lead_to(stranger.url)
+        relay.cut()
+        await stranger.happened("connected", 0)
+        await stranger.say(OutputAudioRawFrame(tone(0.2), RATE, 1))
+        await asyncio.sleep(0.3)
+        relay.lead_to(server.url)
+        await eventually(lambda: caller.events[-1] == "on_resumed")
+        assert caller.samples() == []
+
+
+async def test_a_loss_while_a_conversation_is_renewed_is_got_over_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper, "SAVE_SECS", 0.01)
+    store = MemorySessionStore()
+    first, second = Remembering(), Remembering()
+    async with voice_server(second, session_store=store) as other:
+        server = await _started(first, store)
+        async with relay_to(server.url) as relay, calling(relay.url) as caller:
+            await caller.tell("one")
+            await eventually(lambda: first.contexts and first.notes() == ["one"])
+            await asyncio.sleep(0.2)
+
+            @caller.transport.event_handler("on_renewed")
+            async def lose_it_again(_: Any, connection: Any) -> None:
+                if caller.events.count("on_renewed") == 1:
+                    relay.cut()
+
+            relay.is_down = True
+            relay.cut()
+            await server.stop()
+            relay.lead_to(other.url)
+            relay.come_back()
+            await eventually(lambda: caller.events.count("on_lost") == 2)
+            await eventually(lambda: caller.events[-1] == "on_resumed")
+            await caller.tell("two")
+            await eventually(lambda: second.notes()[-1] == "two")
+            assert second.notes()[0] == "one"
+
+
+async def test_a_bot_that_ends_its_pipeline_is_not_called_again() -> None:
+    num_calls = 0
+
+    async def bot(transport: SessionTransport) -> None:
+        nonlocal num_calls
+        num_calls += 1
+        transport.remember(LLMContext())
+        task = PipelineTask(Pipeline([transport.input(), transport.output()]))
+
+        @transport.rtvi.event_handler("on_client_message")
+        async def end(rtvi: Any, message: Any) -> None:
+            await task.cancel()
+
+        await PipelineRunner(handle_sigint=False).run(task)
+
+    async with (
+        voice_server(bot, session_store=MemorySessionStore()) as server,
+        calling(server.url) as caller,
+    ):
+        await caller.tell("that was all")
+        await asyncio.wait_for(caller.run, 10)
+        assert caller.events == ["on_connected", "on_disconnected"]
+    assert num_calls == 1
+
+
+async def test_a_server_that_takes_its_time_to_let_it_in_gets_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(returning, "ATTEMPT_SECS", 0.1)
+    num_asked = 0
+
+    async def authenticate(request: HandshakeRequest) -> Identity:
+        nonlocal num_asked
+        num_asked += 1
+        await asyncio.sleep(0.3 if num_asked > 1 else 0.0)
+        return Identity("ada")
+
+    async with (
+        voice_server(Bots(), authenticate=authenticate) as server,
+        relay_to(server.url) as relay,
+        calling(relay.url) as caller,
+    ):
+        relay.cut()
+        await caller.happened("on_connected", "on_lost", "on_resumed")
+    assert num_asked >= 3
+
+
+async def test_handlers_are_called_one_after_the_other() -> None:
+    async with voice_server(Bots()) as server, relay_to(server.url) as relay:
+        order: list[str] = []
+        caller = Caller(relay.url)
+
+        @caller.transport.event_handler("on_lost")
+        async def lost(_: Any, connection: Any) -> None:
+            await asyncio.sleep(0.3)
+            order.append("lost")
+
+        @caller.transport.event_handler("on_resumed")
+        async def resumed(_: Any, connection: Any) -> None:
+            order.append("resumed")
+
+        await eventually(lambda: caller.told("bot-ready"))
+        relay.cut()
+        await eventually(lambda: len(order) == 2)
+        assert order == ["lost", "resumed"]
+        await caller.task.cancel()
+        await asyncio.wait_for(caller.run, 10)
+
+
+def test_a_client_of_rtvi_is_no_server_of_it() -> None:
+    with pytest.raises(ValidationError, match="leave one of them out"):
+        WebsocketClientParams(resume_window_secs=1.0, rtvi=RTVIParams())
+
+
+async def test_a_client_that_has_left_is_gone() -> None:
+    async def call() -> None:
+        async with calling(server.url) as caller:
+            await caller.say(0.1)
+            await hear_all(caller, bots, 0)
+        bots.heard.frames.clear()
+        await eventually(lambda: not server.sessions)
+        await asyncio.sleep(0.05)
+
+    bots = Bots()
+    async with voice_server(bots) as server:
+        await call()
+        with nothing_for_the_collector():
+            await call()

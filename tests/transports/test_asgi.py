@@ -147,7 +147,7 @@ async def test_callers_beyond_the_limit_are_refused_before_they_are_let_in() -> 
 
 async def test_a_client_that_loses_its_connection_comes_back_to_its_session() -> None:
     bots = Bots()
-    app = VoiceApp(bots, params=WebsocketServerParams(**BOTH_WAYS), limits=Limits(max_sessions=1))
+    app = VoiceApp(bots, params=WebsocketServerParams(**BOTH_WAYS), limits=Limits(max_sessions=2))
     async with (
         serving(Mount("/voice", app)) as url,
         ResumingClient(f"{url}/voice/ws") as client,

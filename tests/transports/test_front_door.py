@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.transports.raw_peer import listening, raw_peer, until, upgrade
 from voicewire.testing.clock import VirtualClock
 from voicewire.transports.front_door import LINGER_SECS
 from voicewire.transports.handshake import HandshakeRequest, Rejection
+from voicewire.transports.listener import MAX_LINGERING_PER_IP
 from voicewire.transports.settings import ListenerSettings
 
 pytestmark = pytest.mark.anyio
@@ -113,9 +115,22 @@ async def test_a_refused_peer_that_stays_is_dropped() -> None:
         assert (await peer.read_head()).startswith("HTTP/1.1 405")
         peer.write(b"and more" * 10_000)
         await asyncio.sleep(0.01)
-        assert listener.num_pending_handshakes == 1
+        assert (listener.num_pending_handshakes, len(listener._lingering)) == (0, 1)
         clock.advance(LINGER_SECS)
-        await until(lambda: listener.num_pending_handshakes == 0)
+        await until(lambda: not listener._lingering)
+
+
+async def test_the_refused_are_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicewire.transports.listener.is_loopback", lambda ip: False)
+    settings = ListenerSettings(max_pending_handshakes=20, max_pending_handshakes_per_ip=2)
+    async with listening(settings=settings) as (listener, _), AsyncExitStack() as peers:
+        for number in range(60):
+            peer = await peers.enter_async_context(raw_peer(listener))
+            if number >= 2:
+                with suppress(ConnectionResetError):
+                    assert (await peer.read_all())[:13] in (b"HTTP/1.1 429 ", b"")
+        assert listener.num_pending_handshakes == 2
+        assert len(listener._lingering) <= MAX_LINGERING_PER_IP
 
 
 async def test_too_many_undecided_peers_are_refused_and_the_others_go_on() -> None:

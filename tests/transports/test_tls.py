@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from pathlib import Path
 
@@ -108,6 +109,41 @@ async def test_a_renewed_certificate_is_shown_to_who_calls_from_then_on(tmp_path
             assert name_shown(late) == "new"
         await early.send(audio_message(tone(1.0)))
         assert await asyncio.wait_for(early.recv(), 5)
+
+
+async def test_tls_and_handshake_have_one_deadline(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    files = write_certificate(tmp_path, "one")
+    settings = ListenerSettings(tls=files, handshake_timeout_secs=10.0)
+    async with listening(settings=settings, clock=clock) as (listener, _):
+        raw = socket.create_connection(("127.0.0.1", listener.port))
+        await eventually(lambda: listener._agreeing)
+        clock.advance(9.0)
+        reader, writer = await asyncio.open_connection(
+            sock=raw, ssl=trusting(files), server_hostname="localhost"
+        )
+        await eventually(lambda: listener._doors)
+        clock.advance(1.5)
+        assert b" 408 " in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+
+def test_a_file_that_may_be_read_only_later_is_read_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = VirtualClock()
+    files = write_certificate(tmp_path, "old")
+    certificate = Certificate(files, clock=clock)
+    old = certificate.context()
+    write_certificate(tmp_path, "new")
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr("voicewire.transports.tls.os.access", lambda *_: False)
+        for _ in range(3):
+            clock.advance(LOOK_SECS)
+            assert certificate.context() is old
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    clock.advance(LOOK_SECS)
+    assert certificate.context() is not old
 
 
 def test_what_cannot_be_used_leaves_the_old_one_until_it_can(

@@ -44,6 +44,9 @@ class Extension(ClientData):
     opus: bool = False
     """Speak Opus, as soon as it is told that we do."""
 
+    program: bool = False
+    """It is no browser: it sends no audio while there is none, and takes audio as it comes."""
+
 
 class ClientReady(ClientData):
     """The client is there, and speaks this version."""

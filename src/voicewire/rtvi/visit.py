@@ -147,6 +147,8 @@ class RTVIVisit:
         if kind.startswith("ui-"):
             self._emit(msg_id, "on_ui_message", kind, content.get("data"))
             return []
+        if kind == "error-response":
+            return []  # An answer to it would be answered by one.
         if kind not in _REQUESTS:
             known = ", ".join(sorted(_REQUESTS))
             why = f"unknown type {kind[:64]!r}; expected one of {known}"

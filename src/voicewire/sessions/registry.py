@@ -85,8 +85,9 @@ class SessionRegistry:
 
     def why_full(self, request: HandshakeRequest) -> Rejection | None:
         """Return why who asks for it gets no session; None where there is a place."""
-        if RESUME in request.query:
-            return None  # A session has its place already.
+        token = request.query.get(RESUME)
+        if token is not None and self.returns.has_place(token):
+            return None
         if self.is_closed:
             return try_later(GOING_AWAY[1])
         limit = self._places.refusal(request.remote_address[0])

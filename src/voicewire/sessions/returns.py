@@ -86,6 +86,7 @@ class Returns:
         self._clock = clock
         self._fellows = fellows
         self._lookups: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], CountedConnection] = {}
 
     @property
     def store_counts(self) -> StoreCounts:
@@ -114,6 +115,10 @@ class Returns:
             and self._fellows.hand_over(token, fd, said)
         )
 
+    def has_place(self, token: str) -> bool:
+        """Return whether who shows a token needs no place: a session here has one already."""
+        return self.tokens.find(token) is not None
+
     def take(self, connection: CountedConnection) -> None:
         """Let a client go on that has come back here."""
         token = connection.query[RESUME]
@@ -123,13 +128,39 @@ class Returns:
             return
         num_received = connection.query.get("received", "")
         if session is None or not num_received.isdecimal() or len(num_received) > MAX_COUNT_DIGITS:
-            connection.close(*NO_SUCH_SESSION)
-        else:
-            session.go_on(connection, int(num_received))
+            self._turn_away(connection, NO_SUCH_SESSION)
+            return
+        refusal = session.go_on(connection, token, int(num_received))
+        if refusal is not None:
+            self._turn_away(connection, refusal)
 
     async def settle(self) -> None:
-        """Return when nobody is being looked up any more."""
+        """Return when nobody is being looked up any more, and who was turned away has gone."""
         await asyncio.gather(*self._lookups)
+        for connection in self._leaving.values():
+            connection.abort()
+        await asyncio.gather(*self._leaving)
+
+    def _turn_away(self, connection: CountedConnection, goodbye: Refusal) -> None:
+        """Say goodbye to somebody for whom there is no session.
+
+        They have a place until they are gone, which may take as long as they like to answer: so
+        strangers are no more at a time than callers may be.
+        """
+        ip = connection.remote_address[0]
+        place = self._places.take(ip)
+        connection.close(*goodbye)
+        if place is None:
+            connection.abort()
+            return
+        leaving = asyncio.get_running_loop().create_task(connection.wait_closed())
+        self._leaving[leaving] = connection
+
+        def has_left(leaving: asyncio.Task[None]) -> None:
+            del self._leaving[leaving]
+            self._places.give_back(place, ip)
+
+        leaving.add_done_callback(has_left)
 
     def _can_resume(self, connection: CountedConnection) -> bool:
         window_secs = self._params.resume_window_secs
@@ -137,7 +168,7 @@ class Returns:
 
     def _look_up(self, connection: CountedConnection, token: str, store: GuardedStore) -> None:
         if self.is_stopping:
-            connection.close(*GOING_AWAY)  # It is there for the next one.
+            self._turn_away(connection, GOING_AWAY)  # It is there for the next one.
             return
         lookup = asyncio.get_running_loop().create_task(
             self._take_up(connection, token, store), name=f"lookup {connection.id}"
@@ -152,16 +183,16 @@ class Returns:
         try:
             content = await store.take(token)
         except StoreBusyError:
-            connection.close(CLOSE_TRY_AGAIN_LATER, "too many come back at once")
+            self._turn_away(connection, (CLOSE_TRY_AGAIN_LATER, "too many come back at once"))
             return
         record = None if content is None else store.from_json(content)
         if content is None or record is None:
-            connection.close(*NO_SUCH_SESSION)
+            self._turn_away(connection, NO_SUCH_SESSION)
             return
         place = self._place_for(connection, record)
         if isinstance(place, tuple):
             await store.put(token, content, expires_secs=self._params.resume_window_secs)
-            connection.close(*place)
+            self._turn_away(connection, place)
             return
         store.counts.taken_up += 1
         logger.info("connection %s: goes on with session %s", connection.id, record.session_id)

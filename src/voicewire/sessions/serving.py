@@ -26,6 +26,8 @@ from voicewire.transports.sockets import adopt_socket, bind_sockets
 from voicewire.transports.tls import load_context
 from voicewire.transports.websocket import listener_settings
 
+logger = logging.getLogger(__name__)
+
 DRAIN_SECS = 10.0
 """How long SIGTERM lets the turns under way take."""
 
@@ -36,8 +38,9 @@ both a worker and its supervisor, and that one passes it on."""
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
 """For `gc.set_threshold`; CPython 3.11 begins with (700, 10, 10)."""
 
-SPARE_FILES = 256
-"""File descriptors for all but the callers: models, logs, HTTP connections."""
+SPARE_FILES = 1024
+"""File descriptors for all but callers and handshakes: 256 connections in their closing handshake,
+256 of plain HTTP, models, logs, and what bots open."""
 
 
 def serve(
@@ -140,7 +143,8 @@ def run_server(
     reload_secs: float | None = None,
 ) -> None:
     """Run a server in this process until a signal ends it, or it is a worker and retires."""
-    _allow_files(server.limits.max_sessions + SPARE_FILES)
+    limits = server.limits
+    _allow_files(limits.max_sessions + limits.max_pending_handshakes + SPARE_FILES)
     life = _run_server(server, drain_secs, on_ready, notifier or Notifier(), worker, reload_secs)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(life)
@@ -219,12 +223,14 @@ def _saying_alive(notifier: Notifier) -> Iterator[None]:
 @contextlib.contextmanager
 def _listening_to_signals(told: "asyncio.Queue[signal.Signals]") -> Iterator[None]:
     told_at = -math.inf
+    told_last: signal.Signals | None = None
 
     def tell(number: signal.Signals) -> None:
-        nonlocal told_at
+        nonlocal told_at, told_last
         now = time.monotonic()
-        if now - told_at > SAME_SIGNAL_SECS and not told.full():
-            told_at = now
+        is_same = number is told_last and now - told_at <= SAME_SIGNAL_SECS
+        if not is_same and not told.full():
+            told_at, told_last = now, number
             told.put_nowait(number)
 
     for watch in WATCHES.values():
@@ -308,6 +314,13 @@ def _allow_files(wanted: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        if most < wanted:
+            logger.warning(
+                "%d files may be open, and %d are needed where the limits of this server are used "
+                "up: raise the hard limit, or lower Limits(max_sessions, max_pending_handshakes)",
+                most,
+                wanted,
+            )
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":

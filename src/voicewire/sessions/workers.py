@@ -265,6 +265,8 @@ class _Supervisor:
     def _give_up_renewal(self, worker: WorkerProcess) -> None:
         if self._kill_at is None:
             self._to_renew.clear()
+            self._is_reloading = False
+            self._notifier.ready()  # It is over; systemd has no word for a reload that failed.
             logger.error(
                 "worker %d has ended before it let callers in; those that are there go on",
                 worker.number,

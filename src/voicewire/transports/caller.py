@@ -77,6 +77,10 @@ class CallerSession:
         """Know that the client sends audio all the time, and what is missing will come."""
         self._inbound.wait_for_audio(secs)
 
+    def wait_for_late_audio(self, secs: float) -> None:
+        """Know that what is missing from now on will come, until there is audio again."""
+        self._inbound.wait_for_late_audio(secs)
+
     async def wait_closed(self) -> None:
         """Return when the connection is gone."""
         await self._closed.wait()

@@ -16,6 +16,7 @@ from voicewire.transports.intake import Intake
 from voicewire.transports.liveness import Liveness
 from voicewire.transports.receiver import MessageReceiver as MessageReceiver
 from voicewire.transports.settings import ConnectionSettings
+from voicewire.transports.sockets import has_hung_up
 from voicewire.transports.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,6 @@ class Connection(asyncio.Protocol):
         self._held: bytearray | None = bytearray(early_bytes)
         self._is_catching_up = False
         self._is_reading = True
-        self._is_resting = False
         self._rests_until = 0.0
         self._pings = Intake(PINGS_AHEAD_SECS, now=self._now())
         self._watchdog = Watchdog(
@@ -156,8 +156,8 @@ class Connection(asyncio.Protocol):
     def rest(self, secs: float) -> None:
         """Read nothing for so many seconds; the peer's messages wait on its side."""
         self._rests_until = max(self._rests_until, self._now() + secs)
-        if not self._is_resting and not self._is_lost:
-            self._is_resting = True
+        if not self._engine.is_resting and not self._is_lost:
+            self._engine.is_resting = True
             self._apply_reading()
             self._clock.call_later(min(secs, REST_SIGN_SECS), self._wake)
 
@@ -283,24 +283,27 @@ class Connection(asyncio.Protocol):
             self.rest(rest_secs)
 
     def _wake(self) -> None:
+        if has_hung_up(self._transport):
+            self.abort()  # Nobody waits for what is made of the rest.
+            return
         now = self._now()
         self._watchdog.last_heard_at = now
         remaining_secs = self._rests_until - now
         if remaining_secs > 0 and self.is_open:
             self._clock.call_later(min(remaining_secs, REST_SIGN_SECS), self._wake)
             return
-        self._is_resting = False
+        self._engine.is_resting = False
         self._catch_up_soon()
         self._apply_reading()
 
     def _catch_up_soon(self) -> None:
-        if not self._is_catching_up and self._held is not None and not self._is_resting:
+        if not self._is_catching_up and self._held is not None and not self._engine.is_resting:
             self._is_catching_up = True
             self._loop.call_soon(self._catch_up)
 
     def _catch_up(self) -> None:
         self._is_catching_up = False
-        if self._held is None or self._is_resting:
+        if self._held is None or self._engine.is_resting:
             return
         data, self._held = bytes(self._held), None
         rest = self._engine.receive(data)
@@ -330,7 +333,7 @@ class Connection(asyncio.Protocol):
     # Flow.
 
     def _apply_reading(self) -> None:
-        wanted = self._held is None and not self.is_writing_paused and not self._is_resting
+        wanted = self._held is None and not self.is_writing_paused and not self._engine.is_resting
         if wanted == self._is_reading or self._transport.is_closing():
             return
         self._is_reading = wanted

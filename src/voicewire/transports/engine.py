@@ -49,6 +49,7 @@ class WebSocketEngine:
 
     Attributes:
         is_open: Whether messages may still be sent and are still delivered.
+        is_resting: Whether what has come is to wait: set from outside, also during a delivery.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class WebSocketEngine:
             pinged: Called for each ping and pong.
         """
         self.is_open = True
+        self.is_resting = False
         self._protocol = protocol
         self._max_message_bytes = max_message_bytes
         self._deliver = deliver
@@ -107,7 +109,7 @@ class WebSocketEngine:
         position = 0
         end = len(data)
         num_frames = 0
-        while position < end and num_frames < MAX_FRAMES_PER_TURN:
+        while position < end and num_frames < MAX_FRAMES_PER_TURN and not self.is_resting:
             num_frames += 1
             if self._is_fast and end - position > 7 and data[position] in _WHOLE_DATA_HEADS:
                 length = data[position + 1]
@@ -135,8 +137,6 @@ class WebSocketEngine:
 
     def receive_eof(self) -> None:
         """Know that the peer sends nothing more."""
-        if not self._protocol.reader.eof:
-            self._protocol.receive_eof()
         self.stop()
 
     def send(self, message: bytes | str) -> int:
@@ -196,8 +196,11 @@ class WebSocketEngine:
         self._is_fast = False
         self._is_deaf = True
         self._assembler.clear()
-        if self._protocol.parser_exc is not None:
-            self._protocol.parser_exc.__traceback__ = None  # It holds the protocol that holds it.
+        protocol = self._protocol
+        if not protocol.reader.eof:
+            protocol.receive_eof()  # Ends the parser's generator, which holds the protocol.
+        if protocol.parser_exc is not None:
+            protocol.parser_exc.__traceback__ = None  # It holds it, too.
 
     def _parse_frame(self, data: bytes, position: int) -> int:
         """Feed the parser up to the end of the current frame; return where that is."""

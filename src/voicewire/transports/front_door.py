@@ -40,6 +40,7 @@ class FrontDoor(asyncio.Protocol):
 
     Args:
         listener: Whose door it is.
+        arrived_at: When its caller has come, on the listener's clock; None is now.
         said: What another process has read of the socket; None where it has come here.
         refusal: What is to be answered, whatever the request is.
     """
@@ -48,11 +49,13 @@ class FrontDoor(asyncio.Protocol):
         self,
         listener: "Listener",
         *,
+        arrived_at: float | None = None,
         said: bytes | None = None,
         refusal: Rejection | None = None,
     ) -> None:
         self.ip = ""
         self._listener = listener
+        self._arrived_at = listener.clock.now() if arrived_at is None else arrived_at
         self._said = said
         self._refusal = refusal
         self._settings = listener.settings
@@ -68,9 +71,9 @@ class FrontDoor(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.ip = self._remote_address()[0]
         self._listener.door_opened(self)
-        self._deadline = self._listener.clock.call_later(
-            self._settings.handshake_timeout_secs, self._deadline_passed
-        )
+        clock = self._listener.clock
+        due_at = self._arrived_at + self._settings.handshake_timeout_secs
+        self._deadline = clock.call_later(max(0.0, due_at - clock.now()), self._deadline_passed)
         if self._listener.num_pending_handshakes > self._settings.max_pending_handshakes:
             self._refuse(try_later("too many handshakes at once", secs=1))
         elif self._listener.is_crowded_by(self.ip):
@@ -116,7 +119,10 @@ class FrontDoor(asyncio.Protocol):
     def _head_received(self, head: bytes) -> None:
         parsed = parse_head(head)
         if parsed is None or not parsed.is_websocket_upgrade:
-            self._hand_to_http()
+            address = (
+                self._remote_address() if parsed is None else self._caller_address(parsed.headers)
+            )
+            self._hand_to_http(address[0])
             return
         upgrade = Upgrade(
             head,
@@ -215,19 +221,19 @@ class FrontDoor(asyncio.Protocol):
         logger.error("admission of %s failed", request.remote_address, exc_info=exc)
         self._refuse(Rejection(500, "the server could not decide about this connection"))
 
-    def _hand_to_http(self) -> None:
+    def _hand_to_http(self, ip: str) -> None:
         http_side = self._listener.http_side
         transport = self._transport
         if http_side is None:
             self._refuse(Rejection(426, "only WebSocket is spoken here", {"Upgrade": "websocket"}))
         elif http_side.num_connections >= self._settings.max_http_connections:
             self._refuse(try_later("too many HTTP connections"))
-        elif http_side.is_crowded_by(self.ip) and self._listener.is_one_caller(self.ip):
+        elif http_side.is_crowded_by(ip) and self._listener.is_one_caller(ip):
             why = "too many HTTP connections from your address"
             self._refuse(try_later(why, status=429))
         elif transport is not None:
             self._leave()
-            http_side.take_over(transport, bytes(self._buffer))
+            http_side.take_over(transport, bytes(self._buffer), ip=ip)
 
     def _refuse(self, rejection: Rejection) -> None:
         if self._is_refused or self._transport is None:
@@ -240,8 +246,8 @@ class FrontDoor(asyncio.Protocol):
         )
         transport = self._transport
         transport.write(_to_bytes(rejection))
-        is_crowded = self._listener.num_pending_handshakes > self._settings.max_pending_handshakes
-        if transport.can_write_eof() and not transport.is_closing() and not is_crowded:
+        may_linger = self._listener.door_refused(self)
+        if transport.can_write_eof() and not transport.is_closing() and may_linger:
             # Not close(): with bytes unread that sends RST, and the peer loses the answer.
             transport.write_eof()
             transport.resume_reading()

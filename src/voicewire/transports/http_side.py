@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +68,20 @@ class HttpSide:
         limit = self._settings.max_http_connections_per_ip
         if limit is None:
             return False
-        return (
-            sum(each.client is not None and each.client[0] == ip for each in self._protocols)
-            >= limit
-        )
+        return sum(each.ip == ip for each in self._protocols) >= limit
 
-    def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Serve a socket on which `data`, a request head and what followed it, has been read."""
+    def take_over(self, transport: asyncio.Transport, data: bytes, *, ip: str) -> None:
+        """Serve a socket on which `data`, a request head and what followed it, has been read.
+
+        Args:
+            transport: The socket's.
+            data: What has been read.
+            ip: Who calls, through a proxy or not; of a connection that a proxy keeps, the first.
+        """
         protocol = _HttpProtocol(
             self._config,
             self._state,
+            ip=ip,
             clock=self._clock,
             request_timeout_secs=self._settings.http_request_timeout_secs,
             on_upgrade=self._on_upgrade,
@@ -108,6 +113,17 @@ class HttpSide:
                     await asyncio.sleep(0)
 
 
+class _QuietLogger(logging.Logger):
+    """uvicorn's, but for a warning at each request that is none: anybody could fill the log."""
+
+    def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.debug(msg, *args, **kwargs)
+
+
+_QUIET_LOGGER = _QuietLogger("uvicorn.error")
+_QUIET_LOGGER.parent = logging.getLogger("uvicorn.error")
+
+
 class _HttpProtocol(H11Protocol):
     """uvicorn's protocol, with a deadline for slow peers and a way back to WebSocket."""
 
@@ -116,13 +132,16 @@ class _HttpProtocol(H11Protocol):
         config: Config,
         state: ServerState,
         *,
+        ip: str,
         clock: Clock,
         request_timeout_secs: float,
         on_upgrade: OnUpgrade,
         on_gone: Callable[[Any], None],
     ) -> None:
         super().__init__(config, state, app_state={})
+        self.ip = ip
         self.access_log = False
+        self.logger = _QUIET_LOGGER
         self._clock = clock
         self._request_timeout_secs = request_timeout_secs
         self._on_upgrade = on_upgrade

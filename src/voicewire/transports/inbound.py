@@ -126,6 +126,11 @@ class Inbound:
         if self._vad is not None:
             self._vad.wait_for_audio(secs)
 
+    def wait_for_late_audio(self, secs: float) -> None:
+        """Know that what is missing from now on will come, until there is audio again."""
+        if self._vad is not None:
+            self._vad.wait_for_late_audio(secs)
+
     def close(self) -> None:
         """Forget the client; nothing of it is emitted any more."""
         if self._vad is not None:

@@ -40,6 +40,11 @@ CLOSE_GRACE_SECS = 1.0
 """How long HTTP responses in progress may take to end when the listener closes."""
 
 
+MAX_LINGERING = 256
+MAX_LINGERING_PER_IP = 8
+"""Callers who have been refused, and have a moment to read the answer."""
+
+
 class Listener:
     """Accepts callers on one port.
 
@@ -113,6 +118,7 @@ class Listener:
         self._acceptors: list[Acceptor] = []
         self._servers: list[asyncio.Server] = []
         self._doors: set[FrontDoor] = set()
+        self._lingering: set[FrontDoor] = set()  # They have been refused.
         self._crowd: Counter[str] = Counter()
         self._agreeing: Counter[str] = Counter()  # On TLS: they have no door yet.
         self._tasks: set[asyncio.Task[None]] = set()
@@ -219,7 +225,8 @@ class Listener:
             accepted.close()  # Nothing can be said before TLS is agreed on.
             return
         self._agreeing[ip] += 1
-        opening = self._open(accepted, lambda: FrontDoor(self), self._certificate)
+        now = self.clock.now()
+        opening = self._open(accepted, lambda: FrontDoor(self, arrived_at=now), self._certificate)
         opening.add_done_callback(lambda _: _take_off(self._agreeing, ip))
 
     def _open(
@@ -296,7 +303,7 @@ class Listener:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        for door in list(self._doors):
+        for door in (*self._doors, *self._lingering):
             door.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self.http_side is not None:
@@ -304,7 +311,7 @@ class Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_GRACE_SECS):
                 # An aborted socket is gone after a turn or two of the event loop.
-                while self._doors:  # noqa: ASYNC110 - no event for so short a wait
+                while self._doors or self._lingering:  # noqa: ASYNC110 - no event for so short a wait
                     await asyncio.sleep(0)
         # uvloop closes a listening socket in the next turn; then the port is free.
         await asyncio.sleep(0)
@@ -315,7 +322,22 @@ class Listener:
         self._doors.add(door)
         self._crowd[door.ip] += 1
 
+    def door_refused(self, door: FrontDoor) -> bool:
+        """Know that a caller is refused, and takes part in the crowd no more.
+
+        Returns:
+            Whether they may take a moment to read the answer. Few may, and fewer of one address.
+        """
+        self.door_closed(door)
+        num_alike = sum(each.ip == door.ip for each in self._lingering)
+        is_one_too_many = num_alike >= MAX_LINGERING_PER_IP and self.is_one_caller(door.ip)
+        if len(self._lingering) >= MAX_LINGERING or is_one_too_many:
+            return False
+        self._lingering.add(door)
+        return True
+
     def door_closed(self, door: FrontDoor) -> None:
+        self._lingering.discard(door)
         if door in self._doors:
             self._doors.discard(door)
             _take_off(self._crowd, door.ip)

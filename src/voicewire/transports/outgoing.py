@@ -4,8 +4,10 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import cast
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidURI
@@ -27,6 +29,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)\b")
 async def connect(
     url: str,
     *,
+    query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_secs: float = 10.0,
     settings: ConnectionSettings | None = None,
@@ -36,6 +39,7 @@ async def connect(
 
     Args:
         url: Such as `ws://localhost:8765/ws` or `wss://voice.example.com`.
+        query: Further fields of the URL's query.
         headers: Further header fields of the handshake.
         timeout_secs: How long it may take.
         settings: Limits and timeouts of the connection.
@@ -46,10 +50,11 @@ async def connect(
         ConnectError: There is no server, or it refuses.
     """
     try:
-        uri = parse_uri(url)
-    except InvalidURI as exc:
+        uri = parse_uri(_with_query(url, query or {}))
+    except (InvalidURI, ValueError) as exc:
         raise ConfigurationError(
-            f"{url!r} is no WebSocket address; expected one such as 'ws://localhost:8765'"
+            f"{without_secrets(url)!r} is no WebSocket address; expected one such as "
+            "'ws://localhost:8765'"
         ) from exc
     settings = settings or ConnectionSettings()
     call = _Call(uri, headers or {}, settings)
@@ -159,8 +164,30 @@ class _Call(asyncio.Protocol):
             self._answered.set_exception(exc)
 
 
+def without_secrets(url: str) -> str:
+    """Return a URL for messages: the query, and what stands before the host, may hold tokens."""
+    beginning, slashes, rest = url.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{beginning}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _with_query(url: str, fields: Mapping[str, str]) -> str:
+    if not fields:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(
+        parts._replace(query="&".join(filter(None, (parts.query, urlencode(fields)))))
+    )
+
+
 def _tls(uri: WebSocketURI) -> ssl.SSLContext | None:
-    return ssl.create_default_context() if uri.secure else None
+    return _default_context() if uri.secure else None
+
+
+@cache
+def _default_context() -> ssl.SSLContext:
+    """Return what trusts the authorities of this machine; to read them takes 30 ms."""
+    return ssl.create_default_context()
 
 
 def _words_of(error: OSError) -> str:

@@ -147,6 +147,11 @@ class WebsocketClientParams(WebsocketParams):
 
     @model_validator(mode="after")
     def _check_resuming(self) -> "WebsocketClientParams":
+        if self.resume_window_secs and self.rtvi is not None:
+            raise ConfigurationError(
+                f"resume_window_secs={self.resume_window_secs:g} makes this a client of RTVI, and "
+                "rtvi=RTVIParams(...) a server of it; leave one of them out"
+            )
         if self.resume_window_secs and not self.serializer.carries_rtvi:
             raise ConfigurationError(
                 f"resume_window_secs={self.resume_window_secs:g} takes a serializer that carries "

@@ -147,28 +147,30 @@ class ResumableConnection(LastingConnection[CountedConnection]):
                 self._tokens.revoke(self._old_token)
                 self._old_token = ""
 
-    def go_on(self, connection: CountedConnection, num_received: int) -> None:
+    def go_on(
+        self, connection: CountedConnection, token: str, num_received: int
+    ) -> tuple[int, str] | None:
         """Go on with the connection by which the client has come back.
 
         One that it had before is dropped, whatever becomes of it.
 
+        Returns:
+            Why that cannot be, as the code and words of a goodbye; None where it goes on.
+
         Args:
             connection: Fresh, not started.
+            token: What the client has shown. It stays good until the client has the next one.
             num_received: How many messages the client has got.
         """
-        assert self._receiver is not None  # noqa: S101 - it has had a token
-        if self._log is None:
-            connection.close(CLOSE_NOT_RESUMABLE, "the session is over")
-            return
+        if self._log is None:  # Over, or taken up from a store for a client that says no hello.
+            return CLOSE_NOT_RESUMABLE, "the session is over"
         if subject_of(connection.identity) != subject_of(self.identity):
             logger.warning("connection %s: somebody else has shown its token", self.id)
-            connection.close(CLOSE_NOT_RESUMABLE, "the session is somebody else's")
-            return
+            return CLOSE_NOT_RESUMABLE, "the session is somebody else's"
         try:
             self._log.acknowledge(num_received)
         except ValueError as exc:
-            connection.close(CLOSE_NOT_RESUMABLE, str(exc))
-            return
+            return CLOSE_NOT_RESUMABLE, str(exc)
         if self._timer is not None:
             self._timer.cancel()
         stale, self._received_before = self._connection, self.num_received
@@ -176,11 +178,14 @@ class ResumableConnection(LastingConnection[CountedConnection]):
         if stale is not None:
             stale.abort()
         logger.info("connection %s: the client is back, as %s", self.id, connection.id)
-        self._tokens.revoke(self._old_token)
-        self._old_token = self._token
+        for each in self.tokens:
+            if each != token:
+                self._tokens.revoke(each)
+        self._old_token = token
         self._deliver_from(connection)
         self._invite(connection)
         self._repeat(connection, self._log)
+        return None
 
     def _invite(self, connection: CountedConnection) -> None:
         """Tell the client its next token; this message is not counted."""

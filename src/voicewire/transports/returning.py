@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, Field
 
-from voicewire.clock import Clock
+from voicewire.clock import Clock, TimerHandle
 from voicewire.errors import ConnectError, FrameDecodeError
 from voicewire.frames import InputTransportMessageFrame, OutputTransportMessageUrgentFrame
 from voicewire.pipeline.owner import TaskOwner
@@ -30,9 +30,13 @@ SILENT_SECS = 2.5
 """A server that has not answered for so long is gone. Coming back costs nothing."""
 
 ATTEMPT_SECS = 2.0
-"""How long an attempt to come back may take."""
+"""How long the first attempt to come back may take, for the network may be dark only for a moment;
+each further one may take twice as long, for the server may need time to let us in."""
 
 ATTEMPT_PAUSE_SECS = 0.2
+
+CLOSE_NO_ANSWER = 1005
+"""What stands for the end of an attempt in which the server has said something else."""
 
 CLOSE_GOING_AWAY = 1001
 """The server leaves; another one may go on with what it has kept."""
@@ -55,7 +59,7 @@ Tell = Callable[[str], None]
 class _Invitation(BaseModel):
     """What a server says of how to come back: `vw-resume`."""
 
-    token: str = ""
+    token: str
     received: int = Field(default=0, ge=0)
     kept: bool = False
     renewed: bool = False
@@ -110,6 +114,10 @@ class ReturningConnection(LastingConnection[Connection]):
         self._is_kept = False
         self._return: asyncio.Task[None] | None = None
         self._attempt: _Attempt | None = None
+        self._timer: TimerHandle | None = None
+        self._lost_at = 0.0
+        self._is_judged_from = 0.0
+        self._is_renewed = False  # And has no token of its own yet.
         self._begin_counting()
 
     @property
@@ -126,8 +134,13 @@ class ReturningConnection(LastingConnection[Connection]):
 
     def takes(self, received: bytes | str) -> bool:
         """Take note of what has come; return whether it was for this connection alone."""
+        if self._over.is_set():
+            return True
         content = self._rtvi_in(received)
         kind = content.get("type")
+        if self._attempt is not None and self._connection is None and kind != "vw-resume":
+            self._attempt.ended(CLOSE_NO_ANSWER)  # Whoever that is knows nothing of the session.
+            return True
         try:
             if kind == "vw-resume":  # The one message that is not counted.
                 self._take_invitation(_Invitation.model_validate(content.get("data")))
@@ -171,7 +184,7 @@ class ReturningConnection(LastingConnection[Connection]):
         hello = {
             "version": PROTOCOL_VERSION,
             "about": {"library": LIBRARY},
-            "voicewire": {"resume": True},
+            "voicewire": {"resume": True, "program": True},
         }
         self._send_own(message("client-ready", hello, to="hello"))
 
@@ -183,16 +196,14 @@ class ReturningConnection(LastingConnection[Connection]):
         self.send(encoded)
 
     def _keep_in_touch(self) -> None:
-        if self._is_final or self._log is None:
-            return
         connection, now = self._connection, self._clock.now()
         if connection is not None and connection.is_open:
-            if now - connection.last_heard_at > SILENT_SECS:
+            if now - max(connection.last_heard_at, self._is_judged_from) > SILENT_SECS:
                 connection.abort()
             else:
                 ping = {"sent_at": round(now * 1000), "received": self.num_received}
                 self._send_own(message("vw-ping", ping))
-        self._clock.call_later(PING_SECS, self._keep_in_touch)
+        self._timer = self._clock.call_later(PING_SECS, self._keep_in_touch)
 
     def _take_pong(self, pong: _Pong) -> None:
         # One from before a loss, which the server has repeated, knows of less.
@@ -212,6 +223,7 @@ class ReturningConnection(LastingConnection[Connection]):
 
     def _lost(self, connection: Connection, code: int, reason: str) -> None:
         logger.info("connection %s: lost; calling again", self.id)
+        self._lost_at = self._clock.now()
         self._tell("on_lost")
         if connection.is_writing_paused and self._receiver is not None:
             self.writable()
@@ -219,43 +231,53 @@ class ReturningConnection(LastingConnection[Connection]):
         self._return = self._tasks.create(self._come_back(code, reason), name=f"return {self.id}")
 
     async def _come_back(self, code: int, reason: str) -> None:
-        outcome = _Outcome.NOT_YET
+        """Call until the conversation goes on, or cannot go on."""
+        attempt_secs = ATTEMPT_SECS
         try:
             async with asyncio.timeout(self._window_secs):
-                while outcome is _Outcome.NOT_YET:
-                    outcome = await self._try_to_come_back()
-                    if outcome is _Outcome.NOT_YET:
-                        await asyncio.sleep(ATTEMPT_PAUSE_SECS)
+                while await self._try_to_come_back(attempt_secs) is _Outcome.NOT_YET:
+                    attempt_secs *= 2
+                    await asyncio.sleep(ATTEMPT_PAUSE_SECS)
         except TimeoutError:
             logger.info("connection %s: the server was not reached in time", self.id)
-        if outcome is not _Outcome.BACK:
+        except Exception:
+            logger.exception("connection %s: cannot come back", self.id)
+        if self._connection is None and self._return is asyncio.current_task():
             self._end(code, reason)
 
-    async def _try_to_come_back(self) -> "_Outcome":
+    async def _try_to_come_back(self, attempt_secs: float) -> "_Outcome":
         attempt = _Attempt()
+        outcome = _Outcome.NOT_YET
         try:
-            async with asyncio.timeout(ATTEMPT_SECS):
+            async with asyncio.timeout(attempt_secs):
                 attempt.connection = await self._call(
                     {"resume": self._token, "received": str(self.num_received)}
                 )
                 self._attempt = attempt
                 self._deliver_from(attempt.connection)
-                return await attempt.outcome
+                outcome = await attempt.outcome
         except ConnectError as exc:
-            return _Outcome.NEVER if exc.status in REFUSALS else _Outcome.NOT_YET
-        except TimeoutError:
-            return _Outcome.NOT_YET
+            if exc.status in REFUSALS:
+                outcome = _Outcome.NEVER
+        except TimeoutError:  # Perhaps at the moment when the server has answered.
+            if attempt.connection is not None and attempt.connection is self._connection:
+                outcome = _Outcome.BACK
         finally:
             self._attempt = None
             if attempt.connection is not None and attempt.connection is not self._connection:
                 attempt.connection.abort()
+        # Where a conversation was lost again before it was renewed, its record comes back in time.
+        return _Outcome.NOT_YET if outcome is _Outcome.NEVER and self._is_renewed else outcome
 
     def _take_invitation(self, invitation: _Invitation) -> None:
         self._is_kept = invitation.kept
         if invitation.renewed:
             self._begin_anew()
             return
+        if not invitation.token:
+            raise ValueError("token: expected one")
         is_first, self._token = not self._token, invitation.token
+        self._is_renewed = False
         if self._log is None:
             return
         self._log.acknowledge(invitation.received)
@@ -273,6 +295,7 @@ class ReturningConnection(LastingConnection[Connection]):
         if log is None or self._adopt_connection() is None:
             return
         self._begin_counting()
+        self._is_renewed = True
         self._tell("on_renewed")
         self._say_hello()
         for number, each in enumerate(log.unacknowledged(), log.num_acknowledged):
@@ -287,11 +310,16 @@ class ReturningConnection(LastingConnection[Connection]):
             return None
         self._connection = attempt.connection
         attempt.succeeded()
+        # What was kept meanwhile may take as long again, and our pings wait behind it.
+        now = self._clock.now()
+        self._is_judged_from = now + (now - self._lost_at)
         return self._connection
 
     def _forget(self) -> None:
         self._log = None
-        if self._return is not None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._return is not None and self._return is not asyncio.current_task():
             self._return.cancel()
 
 

@@ -122,9 +122,8 @@ class SessionTransport(WebsocketTransport):
 
     def end(self, code: int, reason: str) -> None:
         self.has_ended_first = self.has_ended_first or self._connection.is_open
-        if code == CLOSE_NORMAL and self._farewell is not None:
-            code, reason = self._farewell
-        self._say_goodbye(self._connection, code, reason)
+        # Only this conversation is over: the server goes away when it says so.
+        self._say_goodbye(self._connection, *(self._farewell or (CLOSE_NORMAL, reason)))
 
     def forgotten(self) -> None:
         """Nobody comes after this caller."""

@@ -1,8 +1,10 @@
 """Listening sockets: bound at once, so that the kernel holds early callers until we accept."""
 
+import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 
 from voicewire.errors import AddressInUseError, ConfigurationError
@@ -146,3 +148,17 @@ def _set_congestion_control(sock: socket.socket, name: str) -> None:
             f"tcp_congestion_control={name!r}: {exc.strerror}; this kernel has those of "
             "/proc/sys/net/ipv4/tcp_available_congestion_control"
         ) from exc
+
+
+def has_hung_up(transport: asyncio.Transport) -> bool:
+    """Return whether the peer has closed the connection, or is gone, behind what is unread.
+
+    Only where the system can tell: Linux.
+    """
+    sock = transport.get_extra_info("socket")
+    hung_up = getattr(select, "POLLRDHUP", 0)
+    if sock is None or not hung_up or sock.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), hung_up)
+    return bool(poll.poll(0))

@@ -51,6 +51,7 @@ class Certificate:
         self._looked_at = clock.now()
         self._stamps = _stamps(files)
         self._context = load_context(files)
+        self._is_old = False
 
     def context(self) -> ssl.SSLContext:
         """Return how to speak TLS with who calls now."""
@@ -62,14 +63,19 @@ class Certificate:
 
     def _renew(self) -> None:
         stamps = _stamps(self._files)
-        if stamps == self._stamps:
+        is_news = stamps != self._stamps
+        if not is_news and not self._is_old:
             return
         self._stamps = stamps
         try:
             self._context = load_context(self._files)
-            logger.info("%s has been read anew", self._files.certificate)
         except ConfigurationError as exc:
-            logger.error("the old certificate stays: %s", exc)
+            self._is_old = True  # It is tried again: who may read a file does not show in stamps.
+            if is_news:
+                logger.error("the old certificate stays: %s", exc)
+        else:
+            self._is_old = False
+            logger.info("%s has been read anew", self._files.certificate)
 
 
 def load_context(files: TLSFiles) -> ssl.SSLContext:

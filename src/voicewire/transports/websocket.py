@@ -142,7 +142,8 @@ class WebsocketTransport(BaseTransport):
             if self._visits:
                 self._abort_callers()
                 await asyncio.wait(self._visits, timeout=HANDLERS_SECS)
-            self.let_go()
+            if not self._visits:
+                self.let_go()
 
     def let_go(self) -> None:
         """Hold nothing that holds this transport: it is in no pipeline, and will be in none."""
@@ -180,7 +181,12 @@ class WebsocketTransport(BaseTransport):
         assert self._setup is not None  # noqa: S101 - a client can only come after `open`
         task = self._setup.tasks.create(visit, name=f"client {connection.id}")
         self._visits.add(task)
-        task.add_done_callback(self._visits.discard)
+        task.add_done_callback(self._visit_is_over)
+
+    def _visit_is_over(self, visit: asyncio.Task[None]) -> None:
+        self._visits.discard(visit)
+        if self._is_shut and not self._visits:
+            self.let_go()
 
     def _introduce(self, connection: CallerConnection) -> Introduction:
         """Hear a caller by what they have asked for: a path, or a subprotocol."""
@@ -309,15 +315,25 @@ class WebsocketTransport(BaseTransport):
 
         def client_is_ready(hello: ClientReady) -> None:
             serializer.leave_words_to_rtvi()
-            if hello.voicewire.resume and isinstance(connection, ResumableConnection):
-                connection.let_resume(invitation, on_held=outbound.hold)
-                assert self._session is not None  # noqa: S101 - it is the client's own
-                self._session.wait_for_audio(connection.window_secs)
-            if hello.voicewire.flush:
-                opus = _opus_player(serializer, params, rate) if hello.voicewire.opus else None
+            extension, session = hello.voicewire, self._session
+            assert session is not None  # noqa: S101 - it is the client's own
+            if extension.resume and isinstance(connection, ResumableConnection):
+                window_secs = connection.window_secs
+
+                def hold() -> None:
+                    outbound.hold()
+                    session.wait_for_late_audio(window_secs)
+
+                connection.let_resume(invitation, on_held=hold)
+                if not extension.program:
+                    session.wait_for_audio(window_secs)
+            if extension.flush:
+                opus = _opus_player(serializer, params, rate) if extension.opus else None
                 if opus is not None:
                     send(message("vw-codec", {"codec": "opus"}))
                 outbound.play_on(replace(opus or PLAIN, flush=flush))
+            elif extension.program:
+                outbound.play_on(PLAIN)
             elif hello.library in PIPECAT_JS_LIBRARIES:
                 outbound.play_on(PIPECAT_JS)
             else:

@@ -1,18 +1,19 @@
 """A pipeline that calls a WebSocket server itself."""
 
+import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from voicewire.clock import Clock
-from voicewire.errors import ConnectError
+from voicewire.errors import ConfigurationError, ConnectError
 from voicewire.frames import EndFrame
 from voicewire.pipeline import FrameDirection
+from voicewire.pipeline.owner import is_being_cancelled
 from voicewire.transports.caller_connection import CallerConnection
 from voicewire.transports.client import ClientConnection
 from voicewire.transports.connection import Connection
-from voicewire.transports.outgoing import connect
+from voicewire.transports.outgoing import connect, without_secrets
 from voicewire.transports.params import WebsocketClientParams
 from voicewire.transports.returning import ReturningConnection
 from voicewire.transports.websocket import (
@@ -83,6 +84,7 @@ class WebsocketClientTransport(WebsocketTransport):
         )
         self.uri = uri
         self._connection: CallerConnection | None = None
+        self._telling = asyncio.Lock()
 
     def end(self, code: int, reason: str) -> None:
         if self._connection is not None:
@@ -110,29 +112,43 @@ class WebsocketClientTransport(WebsocketTransport):
         """Call the server.
 
         Raises:
-            ConfigurationError: The address is none.
-            ConnectError: There is no server, or it refuses.
+            ConfigurationError: `uri` is no address.
+            ConnectError: There is no server, it refuses, or it cannot be found out where it is.
         """
         params = self._client_params
-        uri = await self._find_server()
+        uri = self.uri if isinstance(self.uri, str) else await self._find_server(self.uri)
         try:
             return await connect(
-                _with_query(uri, query),
+                uri,
+                query=query,
                 headers=params.headers,
                 timeout_secs=params.open_timeout_secs,
                 settings=connection_settings(params),
                 clock=self._clock,
             )
         except ConnectError as exc:
-            raise ConnectError(f"{_without_secrets(uri)}: {exc}", status=exc.status) from exc
+            raise ConnectError(f"{without_secrets(uri)}: {exc}", status=exc.status) from exc
+        except ConfigurationError as exc:
+            if uri is self.uri:
+                raise
+            raise ConnectError(str(exc)) from exc
 
-    async def _find_server(self) -> str:
-        if isinstance(self.uri, str):
-            return self.uri
+    async def _find_server(self, find: FindServer) -> str:
+        what_failed = "where the server is cannot be found out"
         try:
-            return await self.uri()
+            async with asyncio.timeout(self._client_params.open_timeout_secs):
+                uri: object = await find()
+        except TimeoutError as exc:
+            raise ConnectError(f"{what_failed} in time") from exc
+        except asyncio.CancelledError as exc:
+            if is_being_cancelled():
+                raise
+            raise ConnectError(f"{what_failed}: it awaited something that was cancelled") from exc
         except Exception as exc:
-            raise ConnectError(f"where the server is cannot be found out: {exc}") from exc
+            raise ConnectError(f"{what_failed}: {type(exc).__name__}") from exc
+        if not isinstance(uri, str):
+            raise ConnectError(f"{what_failed}: expected a str, got {type(uri).__name__}")
+        return uri
 
     def _let_last(self, connection: Connection) -> CallerConnection:
         """Return what the session gets, which outlives the connection if it may."""
@@ -143,7 +159,7 @@ class WebsocketClientTransport(WebsocketTransport):
         tasks = self._setup.tasks
 
         def tell(event: str) -> None:
-            tasks.create(self.emit(event, self, self.client), name=event)
+            tasks.create(self._tell_in_turn(event), name=event)
 
         return ReturningConnection(
             connection,
@@ -154,6 +170,15 @@ class WebsocketClientTransport(WebsocketTransport):
             clock=self._clock,
             window_secs=params.resume_window_secs,
         )
+
+    async def _tell_in_turn(self, event: str) -> None:
+        """Call the handlers of an event when those of the one before have returned."""
+        async with self._telling:
+            await self.emit(event, self, self.client)
+
+    def let_go(self) -> None:
+        super().let_go()
+        self._connection = self._introduction = None
 
     async def _stop_accepting(self) -> None:
         """Nobody else is called."""
@@ -167,16 +192,3 @@ class WebsocketClientTransport(WebsocketTransport):
         if await introduction.hear_out():
             await self._visit(connection, ClientConnection(connection), introduction)
         self.input().push(EndFrame(), FrameDirection.UPSTREAM)
-
-
-def _with_query(uri: str, fields: Mapping[str, str]) -> str:
-    parts = urlsplit(uri)
-    return urlunsplit(
-        parts._replace(query="&".join(filter(None, (parts.query, urlencode(fields)))))
-    )
-
-
-def _without_secrets(uri: str) -> str:
-    """Return an address for messages: the query and a user's name may hold tokens."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -21,6 +21,7 @@ class UserTurns:
 
     def __init__(self, strategies: UserTurnStrategies) -> None:
         self.is_in_turn = False
+        self._is_open = False
         self._strategies = strategies
         self._on_started: Callable[[], None] = nobody
         self._on_stopped: Callable[[], None] = nobody
@@ -47,6 +48,7 @@ class UserTurns:
             on_stopped: Called when it is over.
             on_expected: Called when it may well be over soon, once or more.
         """
+        self._is_open = True
         self._on_started = on_started
         self._on_stopped = on_stopped
         self._on_expected = on_expected
@@ -58,7 +60,9 @@ class UserTurns:
             await each.load()
 
     def see(self, frame: Frame) -> None:
-        """Let the strategies take note of a frame, of either direction."""
+        """Let the strategies take note of a frame, of either direction, while this is open."""
+        if not self._is_open:
+            return
         if isinstance(frame, ClientConnectedFrame | ClientDisconnectedFrame):
             self.forget()
             return
@@ -75,6 +79,7 @@ class UserTurns:
 
     async def close(self) -> None:
         """Say nothing any more; models are let go of."""
+        self._is_open = False
         self._forget_all()
         for each in (*self._strategies.start, *self._strategies.stop):
             await each.unload()

@@ -90,6 +90,7 @@ class VADStream:
         self._submitted: deque[bytes] = deque()
         self._volume: float | None = None
         self._muted_secs = max(params.stop_secs, MIN_MUTED_SECS)
+        self._late_secs = 0.0
         self._active_at = clock.now()
         self._timer: TimerHandle | None = None
         self._is_submitting = False
@@ -115,6 +116,11 @@ class VADStream:
         if self._is_closed:
             return
         self._active_at = self._clock.now()
+        if self._late_secs:
+            self._late_secs = 0.0
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = self._clock.call_later(self._muted_secs, self._end_if_muted)
         self._waiting += pcm
         if self.is_behind:
             self._drop_oldest()
@@ -195,6 +201,10 @@ class VADStream:
         """Take audio that stays away for less than this for delayed, and not for muted."""
         self._muted_secs = max(self._muted_secs, secs)
 
+    def wait_for_late_audio(self, secs: float) -> None:
+        """Do so from now on until there is audio again."""
+        self._late_secs = secs
+
     def _end_if_muted(self) -> None:
         """End speech if no audio came for `_muted_secs`; else look again when that could be.
 
@@ -203,7 +213,8 @@ class VADStream:
         self._timer = None
         if self._machine.state is VADState.QUIET:
             return
-        remaining_secs = self._active_at + self._muted_secs - self._clock.now()
+        muted_secs = max(self._muted_secs, self._late_secs)
+        remaining_secs = self._active_at + muted_secs - self._clock.now()
         if remaining_secs > _CLOCK_RESOLUTION_SECS:
             self._timer = self._clock.call_later(remaining_secs, self._end_if_muted)
             return
