@@ -313,6 +313,14 @@ async def test_a_page_tells_of_its_user_interface() -> None:
     assert told == [("ui-event", {"event": "click"})]
 
 
+async def test_an_error_is_not_answered_by_an_error() -> None:
+    async with calling() as (_, client):
+        for _ in range(3):
+            await client.ask("error-response", {"error": "I do not understand"}, msg_id="x")
+        await client.say_hello()
+        assert client.of("error-response") == []
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "fault"),
     [

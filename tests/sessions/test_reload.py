@@ -125,6 +125,7 @@ async def test_calls_go_on_when_successors_cannot_start_and_as_long_as_is_allowe
         for socket in sockets.values():
             await hear_echo(socket)
 
+        await asyncio.sleep(0.5)
         fault.unlink()
         server.tell(signal.SIGHUP)
         for socket in sockets.values():

@@ -64,6 +64,21 @@ async def test_sigint_ends_at_once(workers: int) -> None:
         assert time.monotonic() - began_at < 10  # Far from the 20 s that were left to say.
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_sigint_right_behind_sigterm_ends_at_once(workers: int) -> None:
+    async with program(workers=workers) as server:
+        socket, _ = await call(server.url)
+        await socket.send(audio_message(tone(20.0)))
+        await socket.recv()
+        server.tell(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        began_at = time.monotonic()
+        server.tell(signal.SIGINT)
+
+        assert await server.ended() == (0, "")
+        assert time.monotonic() - began_at < 8  # Less than a drain takes.
+
+
 START_ONE = """
 import pathlib, signal
 from voicewire.sessions.limits import Limits

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from ipaddress import ip_network
 
 import httpx
 import pytest
@@ -167,6 +168,37 @@ async def test_one_address_has_its_share_of_the_http_connections(
         assert "200" in await first.read_head()
         status, _ = await second.answer(GET_HEALTHZ)
         assert status == 429
+
+
+async def test_behind_a_proxy_each_caller_has_their_share_of_the_http_connections() -> None:
+    settings = ListenerSettings(
+        max_http_connections_per_ip=1, trusted_proxies=(ip_network("127.0.0.1"),)
+    )
+
+    def get(caller: str) -> bytes:
+        return GET_HEALTHZ.replace(b"\r\n\r\n", f"\r\nX-Forwarded-For: {caller}\r\n\r\n".encode())
+
+    async with (
+        listening(http_app=make_http_app, settings=settings) as (listener, _),
+        raw_peer(listener) as first,
+        raw_peer(listener) as second,
+        raw_peer(listener) as other,
+    ):
+        first.write(get("203.0.113.6"))
+        assert "200" in await first.read_head()
+        assert (await second.answer(get("203.0.113.6")))[0] == 429
+        assert (await other.answer(get("203.0.113.7")))[0] == 200
+
+
+async def test_what_is_no_http_is_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with (
+        listening(http_app=make_http_app) as (listener, _),
+        raw_peer(listener) as peer,
+    ):
+        peer.write(b"GET / HTTP/1.1\r\nno field\r\n\r\n")
+        assert "400" in await peer.read_head()
+    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
 
 
 async def test_a_request_that_trickles_in_has_one_deadline() -> None:

@@ -1,8 +1,16 @@
 """A connection of which nothing is read for a while."""
 
-import pytest
+import asyncio
+import select
 
-from tests.transports.fake_transport import binary, close_frame, started, turn
+import pytest
+from websockets.frames import Opcode
+
+from tests.sessions.serving import voice_server
+from tests.transports.client import audio_message, eventually
+from tests.transports.fake_transport import binary, client_frame, close_frame, started, turn
+from tests.transports.raw_peer import upgrade
+from voicewire.sessions.ends import EndReason
 from voicewire.testing import VirtualClock
 from voicewire.transports.connection import REST_SIGN_SECS
 from voicewire.transports.settings import ConnectionSettings
@@ -57,3 +65,32 @@ async def test_what_was_read_when_the_rest_began_waits_too() -> None:
     clock.advance(1.0)
     await turn()
     assert len(recorder.messages) == 200
+
+
+async def test_a_rest_that_begins_in_mid_read_is_for_what_is_behind_it_too() -> None:
+    clock = VirtualClock()
+    connection, _, recorder = await started(clock=clock)
+
+    def take_and_rest(message: bytes | str) -> None:
+        recorder.messages.append(message)
+        connection.rest(1.0)
+
+    recorder.message_received = take_and_rest  # type: ignore[method-assign]
+    for number in range(1, 4):
+        connection.data_received(binary(b"ab") * 3 if number == 1 else b"")
+        await turn()
+        assert len(recorder.messages) == number
+        clock.advance(1.0)
+        await turn()
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells of it")
+async def test_who_has_left_behind_what_is_not_read_yet_is_gone_soon() -> None:
+    async with voice_server(audio_in_max_ahead_secs=0.5, resume_window_secs=0.0) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        packet = client_frame(Opcode.BINARY, audio_message(bytes(640)))
+        writer.write(upgrade("/") + 1000 * packet)  # 20 s.
+        await eventually(lambda: server.stats.rests)
+        writer.close()
+        await eventually(lambda: not server.sessions, 5.0)
+        assert server.session_counts.ended == {EndReason.CONNECTION_LOST: 1}

@@ -27,6 +27,7 @@ from tests.transports.client import (
     serving,
 )
 from tests.transports.fakes import ToneVAD, message, samples, tone, words
+from tests.transports.raw_peer import upgrade
 from voicewire.errors import AddressInUseError, SessionClosed
 from voicewire.frames import (
     BotStartedSpeakingFrame,
@@ -55,7 +56,12 @@ from voicewire.pipeline import (
     PipelineRunner,
     PipelineTask,
 )
-from voicewire.transports import ClientConnection, WebsocketServerParams, WebsocketServerTransport
+from voicewire.transports import (
+    ClientConnection,
+    WebsocketServerParams,
+    WebsocketServerTransport,
+    websocket,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -740,3 +746,24 @@ async def test_sigterm_lets_the_bot_finish_while_the_caller_talks() -> None:
         assert caller.pcm == pcm
         await served.finished()
         assert served.events == [("connected", 0), ("disconnected", 0)]
+
+
+async def test_a_caller_who_was_announced_is_told_to_have_left_though_a_handler_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "GOODBYE_SECS", 0.1)
+    monkeypatch.setattr(websocket, "HANDLERS_SECS", 0.3)
+
+    def prepare(served: Served) -> None:
+        @served.transport.event_handler("on_client_connected")
+        async def hang(transport: WebsocketServerTransport, client: ClientConnection) -> None:
+            await asyncio.sleep(60.0)
+
+    async with serving(prepare=prepare) as served:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.transport.port)
+        writer.write(upgrade("/"))
+        await served.happened("connected", 0)
+        await served.task.cancel()  # The goodbye is never answered.
+        await served.finished()
+        assert served.events == [("connected", 0), ("disconnected", 0)]
+        writer.close()

@@ -12,6 +12,7 @@ class ReplayLog:
 
     Attributes:
         num_sent: How many have been sent by now.
+        num_bytes: Of those that are kept.
         is_complete: Whether everything is there that has not been acknowledged; false once more
             than `max_bytes` would have had to be kept.
     """
@@ -20,7 +21,7 @@ class ReplayLog:
         self.num_sent = num_sent
         self.is_complete = True
         self._max_bytes = max_bytes
-        self._num_bytes = 0
+        self.num_bytes = 0
         self._kept: deque[bytes | str] = deque()
 
     @property
@@ -34,8 +35,8 @@ class ReplayLog:
         if not self.is_complete:
             return
         self._kept.append(message)
-        self._num_bytes += len(message)
-        if self._num_bytes > self._max_bytes:
+        self.num_bytes += len(message)
+        if self.num_bytes > self._max_bytes:
             self.is_complete = False
             self._kept.clear()
 
@@ -51,7 +52,7 @@ class ReplayLog:
         if not first <= num_received <= self.num_sent:
             raise ValueError(f"received: {num_received}; expected {first}..{self.num_sent}")
         for _ in range(num_received - first):
-            self._num_bytes -= len(self._kept.popleft())
+            self.num_bytes -= len(self._kept.popleft())
 
     def unacknowledged(self) -> tuple[bytes | str, ...]:
         """Return what has to be sent again."""

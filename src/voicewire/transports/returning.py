@@ -29,6 +29,10 @@ PING_SECS = 1.0
 SILENT_SECS = 2.5
 """A server that has not answered for so long is gone. Coming back costs nothing."""
 
+REPLAY_BYTES_PER_SEC = 32_000
+"""How fast a server reads at least what was kept: as fast as one speaks. Our pings wait behind
+that, and it is not judged before."""
+
 ATTEMPT_SECS = 2.0
 """How long the first attempt to come back may take, for the network may be dark only for a moment;
 each further one may take twice as long, for the server may need time to let us in."""
@@ -310,9 +314,9 @@ class ReturningConnection(LastingConnection[Connection]):
             return None
         self._connection = attempt.connection
         attempt.succeeded()
-        # What was kept meanwhile may take as long again, and our pings wait behind it.
         now = self._clock.now()
-        self._is_judged_from = now + (now - self._lost_at)
+        kept_secs = self._log.num_bytes / REPLAY_BYTES_PER_SEC if self._log is not None else 0.0
+        self._is_judged_from = now + max(now - self._lost_at, kept_secs)
         return self._connection
 
     def _forget(self) -> None:
