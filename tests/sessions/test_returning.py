@@ -384,7 +384,7 @@ async def test_what_waits_for_a_server_that_acknowledges_nothing_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(returning, "MAX_KEPT_BYTES", 20_000)
-    monkeypatch.setattr(returning, "PING_SECS", 60.0)
+    monkeypatch.setattr(returning, "PING_SECS", 0.05)
     async with (
         voice_server(Bots()) as server,
         relay_to(server.url) as relay,
@@ -393,9 +393,14 @@ async def test_what_waits_for_a_server_that_acknowledges_nothing_is_bounded(
         relay.is_down = True
         relay.cut()
         await caller.happened("on_connected", "on_lost")
+        ours = caller.transport._connection
+        assert isinstance(ours, returning.ReturningConnection)
         await caller.say(2.0)
         await asyncio.wait_for(caller.run, 10)
         assert caller.events == ["on_connected", "on_lost", "on_disconnected"]
+        timer = ours._timer
+        await asyncio.sleep(0.2)
+        assert ours._timer is timer  # Nobody is pinged any more.
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,8 @@ class ReturningConnection(LastingConnection[Connection]):
         self.send(encoded)
 
     def _keep_in_touch(self) -> None:
+        if self._log is None:
+            return
         connection, now = self._connection, self._clock.now()
         if connection is not None and connection.is_open:
             if now - max(connection.last_heard_at, self._is_judged_from) > SILENT_SECS:
