@@ -46,6 +46,12 @@ const MAX_UNSENT_BYTES = 64 * 1024;
 /** The same, where it will be sent again: half a minute. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
+/**
+ * How fast a server reads at least what was kept: as fast as one speaks. Our pings wait behind that,
+ * and it is not judged before.
+ */
+const REPLAY_BYTES_PER_MS = 32;
+
 /** How long an attempt to come back may take, and the pause before the next one. */
 const ATTEMPT_SECS = 2;
 const ATTEMPT_PAUSE_SECS = 0.2;
@@ -77,6 +83,10 @@ export class Connection extends Emitter<ConnectionEvents> {
   #isKept = false;
   #hello: unknown;
   #isLost = false;
+  /** Another process goes on, and has given no token yet. */
+  #isRenewed = false;
+  #lostAt = 0;
+  #judgedFrom = 0;
   #pings: ReturnType<typeof setInterval> | undefined;
   #heardAt = performance.now();
   #ready: ((answer: RtviMessage) => void) | undefined;
@@ -174,19 +184,20 @@ export class Connection extends Emitter<ConnectionEvents> {
       return;
     }
     const decoded = decode(new Uint8Array(data));
+    const message = decoded?.kind === "message" ? fromJson(decoded.json) : null;
+    if (this.#isLost && message?.type !== "vw-resume") {
+      return; // Whoever that is knows nothing of the session.
+    }
     this.#numReceived++;
     if (decoded?.kind === "audio") {
       this.emit("audio", decoded);
     } else if (decoded?.kind === "opus") {
       this.#opusDecoder?.decode(decoded.packet);
-    } else if (decoded?.kind === "message") {
-      const message = fromJson(decoded.json);
-      if (message?.type === "vw-resume") {
-        this.#numReceived--; // It says what is to be repeated, and is not counted.
-        this.#takeInvitation(message);
-      } else if (message !== null) {
-        this.#inTurn(() => this.#takeMessage(message));
-      }
+    } else if (message?.type === "vw-resume") {
+      this.#numReceived--; // It says what is to be repeated, and is not counted.
+      this.#takeInvitation(message);
+    } else if (message !== null) {
+      this.#inTurn(() => this.#takeMessage(message));
     }
   }
 
@@ -250,7 +261,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   #keepInTouch(): void {
     const ping = () => {
       const silentSecs = this.#token === "" ? SILENT_SECS : SILENT_RESUMABLE_SECS;
-      if (performance.now() - this.#heardAt > silentSecs * 1000) {
+      const silentSince = Math.max(this.#heardAt, this.#judgedFrom);
+      if (performance.now() - silentSince > silentSecs * 1000) {
         this.#socket.close(CLOSE_SILENT);
         this.#socketClosed(CLOSE_SILENT, "the server has fallen silent");
       } else if (this.#isSocketOpen) {
@@ -273,6 +285,7 @@ export class Connection extends Emitter<ConnectionEvents> {
       this.#inTurn(() => this.#end(code, reason));
     } else if (!this.#isLost && !this.#isOver) {
       this.#isLost = true;
+      this.#lostAt = performance.now();
       this.#socket.onmessage = this.#socket.onclose = null;
       this.emit("lost", undefined);
       void this.#comeBack(code, reason);
@@ -310,7 +323,9 @@ export class Connection extends Emitter<ConnectionEvents> {
         resolve(isThere);
       };
       this.#listen(socket);
-      socket.onclose = ({ code }) => stopWaiting(code !== CLOSE_NOT_RESUMABLE);
+      // Where it was lost again before it was renewed, what was kept of it comes back in time.
+      socket.onclose = ({ code }) =>
+        stopWaiting(code !== CLOSE_NOT_RESUMABLE || this.#isRenewed);
       this.#resumed = () => {
         this.#socket = socket;
         this.#listen(socket);
@@ -333,10 +348,10 @@ export class Connection extends Emitter<ConnectionEvents> {
       return;
     }
     this.#token = text(message, "token");
+    this.#isRenewed = false;
     this.#outbox?.acknowledge(number(message, "received"));
     if (this.#isLost) {
-      this.#isLost = false;
-      this.#resumed?.();
+      this.#goOn();
       for (const each of this.#outbox?.unacknowledged ?? []) {
         this.#socket.send(each);
       }
@@ -350,19 +365,27 @@ export class Connection extends Emitter<ConnectionEvents> {
       return;
     }
     const unsent = this.#outbox?.lasting ?? [];
+    this.#goOn();
+    this.#isRenewed = true;
     this.#outbox = new Outbox(MAX_KEPT_BYTES);
     this.#numReceived = 0;
     this.#opusEncoder?.close();
     this.#opusDecoder?.close();
     this.#opusEncoder = this.#opusDecoder = undefined; // Until it says that it has Opus, too.
-    this.#isLost = false;
-    this.#resumed?.();
     this.emit("renewed", undefined);
     this.send("client-ready", this.#hello);
     for (const each of unsent) {
       this.#post(each);
     }
     this.emit("resumed", undefined);
+  }
+
+  #goOn(): void {
+    this.#isLost = false;
+    const now = performance.now();
+    const keptMs = (this.#outbox?.numBytes ?? 0) / REPLAY_BYTES_PER_MS;
+    this.#judgedFrom = now + Math.max(now - this.#lostAt, keptMs);
+    this.#resumed?.();
   }
 
   #end(code: number, reason: string): void {

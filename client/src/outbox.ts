@@ -14,6 +14,11 @@ export class Outbox {
     return this.#numBytes >= this.#maxBytes;
   }
 
+  /** Of what is kept. */
+  get numBytes(): number {
+    return this.#numBytes;
+  }
+
   /**
    * Keep a message that is sent, now or later.
    *
