@@ -62,7 +62,7 @@ def test_asked_twice_it_understands_twice_and_answers_twice(
     report = embedded_bot.call(
         SPEECH / "sense_0880.wav",
         in_stereo(tmp_path / "stereo.wav", SPEECH / "sense_0890.wav"),
-        options=("--save", str(reply)),
+        options=("--save", str(reply), "--greeting-wait", "10"),
     )
     assert report.exit_code == 0, report.errors
     for question, transcript in zip(report.questions, (FIRST, SECOND), strict=True):
